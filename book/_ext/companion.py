@@ -1,0 +1,59 @@
+"""Page furniture: what profile a page was made with, both notebooks to download, and no script from a network."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+CLEAN = "clean-notebooks"  # folder under _static; jtcse/book.py fills it
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the two settings that ``jtcse/book.py`` fills, and the page hook."""
+    app.add_config_value("companion_profile", "", "html", str)
+    app.add_config_value("companion_promise", "", "html", str)
+    # The theme adds its buttons at priority 501; they must be there before this looks at them.
+    app.connect("html-page-context", furnish, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def furnish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Change one page's context just before it is written."""
+    _drop_thebe(context)
+    if doctree is None:
+        return
+    context["body"] = _banner(app) + context["body"]
+    _offer_downloads(app, page, context)
+
+
+def _drop_thebe(context: dict[str, Any]) -> None:
+    """sphinx-thebe declares its address twice on every page, which browsers report as an error; we do not use it."""
+    context["script_files"] = [script for script in context.get("script_files", []) if not _is_thebe(script)]
+
+
+def _is_thebe(script: Any) -> bool:
+    body = (getattr(script, "attributes", None) or {}).get("body") or ""
+    return "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(script, "filename", script))
+
+
+def _banner(app: Sphinx) -> str:
+    profile, promise = escape(app.config.companion_profile), escape(app.config.companion_promise)
+    return f'<aside class="companion-banner" role="note"><strong>Profile {profile}.</strong> {promise}</aside>\n'
+
+
+def _offer_downloads(app: Sphinx, page: str, context: dict[str, Any]) -> None:
+    """Name the theme's download button by what it gives, the executed copy, and add the clean notebook beside it."""
+    group = next((b for b in context["header_buttons"] if b.get("label") == "download-buttons"), None)
+    if group is None or not (Path(app.srcdir) / "assets" / CLEAN / f"{page}.ipynb").is_file():
+        return
+    for button in group["buttons"]:
+        if button.get("label") == "download-source-button":
+            button.update(text="executed .ipynb", tooltip="Download the notebook as it ran, with its outputs")
+    address = f"{context['pathto']('_static', 1)}/{CLEAN}/{page}.ipynb"
+    clean = {"type": "link", "url": address, "text": "clean .ipynb", "icon": "fas fa-file-code",
+             "tooltip": "Download the notebook without outputs", "label": "download-clean-button"}
+    group["buttons"].insert(0, clean)

@@ -1,0 +1,149 @@
+"""Build the book of a profile from its executed notebooks: ``python -m jtcse.book --profile embedded``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jtcse.config import load_settings
+from jtcse.errors import UserError
+from jtcse.files import write_atomically
+from jtcse.plan import checkout, read_plan
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+PAGES = Path("_build") / "html"
+CLEAN = "clean-notebooks"
+# Of MathJax only the script that the pages load and its fonts; the rest is 24 MB.
+MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
+
+
+def build_book(profile: str, root: Path | None = None) -> Path:
+    """Assemble the sources of the book, build it with warnings as errors, and put it in ``build/<profile>/book/``.
+
+    The new book takes the old one's place only when it is whole.
+
+    Returns:
+        The first page.
+    Raises:
+        UserError: a notebook was not executed, a package with scripts is missing, or the build warned.
+    """
+    root, clock = root or checkout(), time.perf_counter()
+    build = root / "build" / profile
+    fresh = Path(tempfile.mkdtemp(dir=build, prefix=".book."))
+    try:
+        assemble(root, profile, fresh)
+        _run_jupyter_book(fresh)
+        _replace(build / "book", fresh)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    first = build / "book" / PAGES / "index.html"
+    report = {"seconds": round(time.perf_counter() - clock, 1), "pages": sorted(p.name for p in first.parent.glob("*.html"))}
+    write_atomically(build / "book.json", json.dumps(report, indent=1) + "\n")
+    return first
+
+
+def assemble(root: Path, profile: str, folder: Path) -> None:
+    """Write the book's sources into ``folder``: pages, executed notebooks, assets and the completed ``_config.yml``."""
+    shutil.copytree(root / "book", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    clean = folder / "assets" / CLEAN
+    clean.mkdir(parents=True)
+    for name in read_plan(root):
+        executed = root / "build" / profile / "executed" / f"{name}.ipynb"
+        if not executed.is_file():
+            raise UserError(f"notebook {name!r} was not executed in profile {profile!r}; run 'jtcse reproduce' first")
+        shutil.copy(executed, folder)
+        shutil.copy(root / "notebooks" / f"{name}.ipynb", clean)
+    _copy_scripts(folder / "assets")
+    configuration = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
+    completed = _completed(configuration, profile, root)
+    (folder / "_config.yml").write_text(yaml.safe_dump(completed, sort_keys=False, allow_unicode=True), encoding="utf8")
+
+
+def _completed(configuration: dict[str, Any], profile: str, root: Path) -> dict[str, Any]:
+    """The configuration of the repository with what only this run knows."""
+    settings = load_settings(profile)
+    configuration["html"]["extra_footer"] = (
+        f"<p>Profile {profile}. Built {datetime.now(UTC):%Y-%m-%d} from {_commit(root)}. "
+        "Every number on these pages comes from the run record of this build.</p>"
+    )
+    configuration["sphinx"]["config"].update(companion_profile=profile, companion_promise=settings.promise)
+    return configuration
+
+
+def _copy_scripts(assets: Path) -> None:
+    """MathJax and plotly from the installed packages; they are never committed."""
+    mathjax = _package("sphinx-mathjax-offline") / "static" / "mathjax"
+    for part in MATHJAX:
+        target = assets / "vendor" / "mathjax" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (mathjax / part).is_dir() else shutil.copy)(mathjax / part, target)
+    shutil.copy(_package("plotly") / "package_data" / "plotly.min.js", assets)
+
+
+def _package(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise UserError(f'the book needs the package {name}, which is not installed; run pip install -e ".[book]"')
+    return Path(found.origin).parent
+
+
+def _run_jupyter_book(folder: Path) -> None:
+    # The package has no __main__, and its script need not be on the path.
+    words = ["build", str(folder), "-W", "-n", "--keep-going", "--all"]
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", *words]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    # The log names files by where they will stand, not by the folder that is gone a moment later.
+    output = ANSI.sub("", done.stdout + done.stderr).replace(str(folder), str(folder.with_name("book")))
+    print(output, flush=True)
+    if done.returncode:
+        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise UserError(f"the book does not build cleanly: {warnings[0].strip() if warnings else 'see above'}")
+
+
+def _replace(place: Path, fresh: Path) -> None:
+    old = fresh.with_name(fresh.name + ".old")
+    if place.exists():
+        place.rename(old)
+    fresh.rename(place)
+    place.chmod(0o755)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _commit(root: Path) -> str:
+    """Words for the footer: the commit, and whether the tree had changes that are not in it."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        commit, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain")
+    except (OSError, subprocess.CalledProcessError):
+        return "a tree without git history"
+    return f"commit {commit}" + (" with changes that are not committed" if changed else "")
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command line of this module, for the pipeline."""
+    parser = argparse.ArgumentParser(prog="python -m jtcse.book", description=__doc__)
+    parser.add_argument("--profile", default="embedded", help="whose executed notebooks to use")
+    try:
+        print(build_book(parser.parse_args(words).profile))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Checkpoints of a training run: weights and optimiser state as safetensors, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from jtcse.files import new_folder
+
+
+class Checkpoints:
+    """A folder with ``last`` (to go on from) and ``best`` (to keep).
+
+    Args:
+        folder: of this stage.
+        identity: hash of everything that the run depends on; checkpoints of another identity are not used.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder, self.identity = Path(folder), identity
+
+    def save(self, module: nn.Module, optimiser: torch.optim.Optimizer, history, step: int, *, best: bool) -> None:
+        """Write ``best`` if it is that, then ``last``; a kill in between repeats the same steps to the same result."""
+        weights = {f"weight/{name}": p.detach().contiguous() for name, p in module.named_parameters()}
+        if best:
+            with new_folder(self.folder / "best") as fresh:
+                save_file(weights, fresh / "state.safetensors")
+        names = {id(p): name for name, p in module.named_parameters()}
+        for parameter, state in optimiser.state.items():
+            weights |= {f"{key}/{names[id(parameter)]}": value.contiguous() for key, value in state.items()}
+        with new_folder(self.folder / "last") as fresh:
+            save_file(weights, fresh / "state.safetensors")
+            text = json.dumps({"identity": self.identity, "step": step, "history": asdict(history)})
+            (fresh / "state.json").write_text(text, encoding="utf8")
+
+    def resume(self, module: nn.Module, optimiser: torch.optim.Optimizer, history) -> int:
+        """Put the last checkpoint in place and return its step; 0 if there is none of this identity."""
+        try:
+            described = json.loads((self.folder / "last" / "state.json").read_text(encoding="utf8"))
+            state = load_file(self.folder / "last" / "state.safetensors") if described["identity"] == self.identity else None
+        except (OSError, ValueError, KeyError, SafetensorError):
+            state = None
+        if state is None:
+            return 0
+        self._put(state, module)
+        for name, parameter in module.named_parameters():
+            own = {key: state[f"{key}/{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}/{name}" in state}
+            if own:
+                optimiser.state[parameter] = {k: v.to(parameter.device) for k, v in own.items()}
+        history.rows = described["history"]["rows"]
+        history.best_step, history.best_score = described["history"]["best_step"], described["history"]["best_score"]
+        return described["step"]
+
+    def load_best(self, module: nn.Module) -> None:
+        """Put the best weights in place."""
+        self._put(load_file(self.folder / "best" / "state.safetensors"), module)
+
+    @staticmethod
+    @torch.no_grad()
+    def _put(state: dict[str, torch.Tensor], module: nn.Module) -> None:
+        for name, parameter in module.named_parameters():
+            parameter.copy_(state[f"weight/{name}"])

@@ -1,0 +1,1 @@
+"""Text: corpora, views of a batch, graded pair sets, the generated world."""

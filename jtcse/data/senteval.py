@@ -1,0 +1,116 @@
+"""SentEval's files of the seven similarity tasks, read straight from the archive in which they are published.
+
+Its rule for a task of SemEval 2012-2016: the subsets are those with an input file, pairs without a gold score
+are dropped, and all that is left is ranked together. SICK-R is the test split alone (4,927 pairs).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jtcse.data.archives import read_members
+from jtcse.errors import UserError
+from jtcse.hub import fetch_file
+
+REPOSITORY, ARCHIVE = "princeton-nlp/datasets-for-simcse", "senteval.tar"
+DEVELOPMENT = "STS-B dev"
+TABLES = {
+    "STS-B": "STS/STSBenchmark/sts-test.csv",
+    DEVELOPMENT: "STS/STSBenchmark/sts-dev.csv",
+    "STS-B train": "STS/STSBenchmark/sts-train.csv",
+    "SICK-R": "SICK/SICK_test_annotated.txt",
+    "SICK-R trial": "SICK/SICK_trial.txt",
+    "SICK-R train": "SICK/SICK_train.txt",
+}
+Columns = tuple[list[str], list[str], np.ndarray]
+
+
+def members(folder: Path | None = None) -> dict[str, bytes]:
+    """Name to content of the text files in ``folder/senteval.tar`` or, without a folder, in the hub's."""
+    path = fetch_file(REPOSITORY, ARCHIVE, "dataset") if folder is None else Path(folder) / ARCHIVE
+    return read_members(path, lambda name: name.endswith((".txt", ".csv")))
+
+
+def task(name: str, files: Mapping[str, bytes]) -> Columns:
+    """First sentences, second sentences and gold scores (n,) of ``STS12`` ... ``STS16`` or one of ``TABLES``.
+
+    Raises:
+        UserError: a file is missing, or a line has too few cells or a score that is no number.
+    """
+    if name not in TABLES:
+        return _subsets(name, files)
+    rows = [_cells(line, f"{name}, line {i}") for i, line in enumerate(_lines(files, TABLES[name]), start=1)]
+    if name.startswith("SICK-R"):  # the first line is a head
+        return _columns([(row[1], row[2], row[3]) for row in rows[1:]], f"{name}, pair")
+    return _columns([(row[5], row[6], row[4]) for row in rows], f"{name}, pair")
+
+
+def sentences(names: Iterable[str], files: Mapping[str, bytes]) -> list[str]:
+    """Both columns of some of ``TABLES``, pair after pair, without the scores."""
+    columns = [task(name, files)[:2] for name in names]
+    return [text for first, second in columns for pair in zip(first, second, strict=True) for text in pair]
+
+
+def number(text: str, where: str) -> float:
+    """A score; the error names ``where`` it stands."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"{where} has the score {text!r}; expected a number") from error
+
+
+def _subsets(name: str, files: Mapping[str, bytes]) -> Columns:
+    folder = f"STS/{name}-en-test"
+    place = re.compile(rf"{re.escape(folder)}/STS\.input\.(.+)\.txt")
+    subsets = sorted(match[1] for match in map(place.fullmatch, files) if match)
+    if not subsets:
+        raise UserError(f"{ARCHIVE} holds no {folder}/STS.input.*.txt; remove it and fetch it again")
+    parts = [_subset(folder, subset, files) for subset in subsets]
+    first, second = ([text for part in parts for text in part[column]] for column in (0, 1))
+    return first, second, np.concatenate([part[2] for part in parts])
+
+
+def _subset(folder: str, subset: str, files: Mapping[str, bytes]) -> Columns:
+    pairs = _lines(files, f"{folder}/STS.input.{subset}.txt")
+    gold = _lines(files, f"{folder}/STS.gs.{subset}.txt")
+    if len(pairs) != len(gold):
+        raise UserError(
+            f"{folder} {subset} has {len(pairs)} pairs and {len(gold)} gold lines; fetch it again"
+        )
+    numbered = enumerate(zip(pairs, gold, strict=True), start=1)
+    rows = [
+        (*_cells(pair, f"{folder} {subset}, line {i}", 2)[:2], score)
+        for i, (pair, score) in numbered
+        if score
+    ]
+    return _columns(rows, f"{folder} {subset}, graded pair")
+
+
+def _columns(rows: list[tuple[str, str, str]], where: str) -> Columns:
+    gold = np.array([number(row[2], f"{where} {i}") for i, row in enumerate(rows, start=1)])
+    return [_tokens(row[0]) for row in rows], [_tokens(row[1]) for row in rows], gold
+
+
+def _lines(files: Mapping[str, bytes], name: str) -> list[str]:
+    """Lines end at newlines alone: ``str.splitlines`` would also cut inside some sentences."""
+    if name not in files:
+        raise UserError(f"{ARCHIVE} holds no {name}; remove it and fetch it again")
+    lines = files[name].decode("utf-8").split("\n")
+    return [line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def _tokens(text: str) -> str:
+    """SentEval cuts at white space, and evaluation joins with single blanks."""
+    return " ".join(text.split())
+
+
+def _cells(line: str, where: str, count: int | None = None) -> list[str]:
+    cells = line.split("\t")
+    expected = count or (7 if where.startswith("STS-B") else 5)
+    if len(cells) < expected:
+        raise UserError(f"{where} has {len(cells)} tab-separated cells; expected {expected} or more")
+    return cells

@@ -1,0 +1,244 @@
+"""Sentence encoders: a stock tower with a pooling, sums of them, saving and opening.
+
+Anything with ``encode(sentences) -> (n, d) float32`` is an encoder; evaluation asks for nothing more.
+Sizes: n sentences, l tokens of the longest one in a batch, d width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jtcse.device import device, number_format
+from jtcse.errors import UserError, unknown
+from jtcse.files import new_folder
+from jtcse.hub import unreachable
+
+POOLINGS = ("cls", "mean", "avg", "first_last", "pooler")
+TOKEN_BUDGET = 8192
+"""Tokens of a batch in ``encode``, padding included; beyond a few thousand the rate no longer grows on CPUs."""
+TWIN_FILE = "jtcse.json"
+
+
+class Encoder(Protocol):
+    """What evaluation needs of a model."""
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray:
+        """One vector a sentence, in order: (n, d) float32."""
+
+
+def pool(output, mask: Tensor, pooling: str) -> Tensor:
+    """One vector a sentence out of a stock tower's output.
+
+    Args:
+        output: of the tower, with hidden states where ``first_last`` is asked for.
+        mask: (n, l), 1 for tokens and 0 for padding.
+        pooling: ``cls`` (before the pooler), ``mean`` = ``avg`` (Table XI's name for it) of all tokens of the last layer,
+            ``first_last`` mean of embedding layer and last layer, ``pooler`` (dense and tanh).
+    Returns:
+        (n, d)
+    """
+    if pooling == "cls":
+        return output.last_hidden_state[:, 0]
+    if pooling == "pooler":
+        return output.pooler_output
+    states = output.last_hidden_state
+    if pooling == "first_last":
+        states = (output.hidden_states[0] + states) / 2
+    elif pooling not in ("mean", "avg"):
+        raise unknown("pooling", pooling, POOLINGS)
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1)
+
+
+class TowerEncoder:
+    """A stock BERT-like tower, its tokenizer and a pooling."""
+
+    def __init__(self, model, tokenizer, *, pooling: str = "cls", max_length: int | None = None, precision: str = "auto") -> None:
+        if pooling not in POOLINGS:
+            raise unknown("pooling", pooling, POOLINGS)
+        self.model, self.tokenizer, self.pooling, self.precision = model, tokenizer, pooling, precision
+        self.max_length = min(max_length or 512, usable_positions(model))
+
+    @torch.inference_mode()
+    def encode(self, sentences: Sequence[str]) -> np.ndarray:
+        """One vector a sentence, in order: (n, d) float32. Each distinct sentence is computed once, in batches of like length."""
+        distinct, inverse = np.unique(np.asarray(sentences, dtype=object).astype(str), return_inverse=True)
+        ids = self.tokenizer(distinct.tolist(), truncation=True, max_length=self.max_length, return_attention_mask=False,
+                             return_token_type_ids=False)["input_ids"]
+        vectors = np.empty((len(distinct), self.model.config.hidden_size), dtype=np.float32)
+        training = self.model.training
+        self.model.eval()
+        for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
+            vectors[rows] = self._encode_batch([ids[r] for r in rows])
+        self.model.train(training)
+        return vectors[inverse]
+
+    def _encode_batch(self, ids: list[list[int]]) -> np.ndarray:
+        place = next(self.model.parameters()).device
+        tokens, mask = pad(ids, self.tokenizer.pad_token_id)
+        tokens, mask = tokens.to(place), mask.to(place)
+        dtype = number_format(self.precision)
+        with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            output = self.model(input_ids=tokens, attention_mask=mask, output_hidden_states=self.pooling == "first_last")
+            return pool(output, mask, self.pooling).float().cpu().numpy()
+
+    def save(self, folder: Path | str) -> None:
+        """Write tower and tokenizer as a stock folder that also opens as a ``SentenceTransformer``."""
+        with new_folder(folder) as fresh:
+            save_tower(self.model, self.tokenizer, fresh)
+            describe_for_sentence_transformers(fresh, self.model.config.hidden_size, self.pooling, self.max_length)
+
+
+class SumEncoder:
+    """The weighted sum of encoders' vectors (Sec. III.C: the twin's embedding is the sum of both [CLS] vectors)."""
+
+    def __init__(self, encoders: Sequence[Encoder], weights: Sequence[float] | None = None) -> None:
+        self.encoders = list(encoders)
+        self.weights = list(weights) if weights is not None else [1.0] * len(self.encoders)
+        if len(self.weights) != len(self.encoders):
+            raise ValueError(f"{len(self.encoders)} encoders but {len(self.weights)} weights")
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray:
+        """One vector a sentence, in order: (n, d) float32."""
+        return sum(np.float32(w) * e.encode(sentences) for w, e in zip(self.weights, self.encoders, strict=True))
+
+    def save(self, folder: Path | str) -> None:
+        """Write all towers as stock folders beside a small description; ``open_encoder`` takes the folder."""
+        with new_folder(folder) as fresh:
+            names = [f"tower_{i + 1}" for i in range(len(self.encoders))]
+            for name, tower in zip(names, self.encoders, strict=True):
+                save_tower(tower.model, tower.tokenizer, fresh / name)
+            settings = {"format": 1, "towers": names, "weights": self.weights, "pooling": self.encoders[0].pooling,
+                        "max_length": self.encoders[0].max_length}
+            (fresh / TWIN_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
+
+
+def usable_positions(model) -> int:
+    """Longest input in tokens that the tower has position embeddings for."""
+    config = model.config
+    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return config.max_position_embeddings - reserved
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
+    """Row numbers in batches of like length, longest first, at most ``budget`` tokens each with padding."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, budget // max(1, lengths[order[start]]))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def pad(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Token ids of n sentences as (n, l) ids and (n, l) mask."""
+    width = max(len(row) for row in ids)
+    tokens = np.full((len(ids), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(ids), width), dtype=np.int64)
+    for i, row in enumerate(ids):
+        tokens[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return torch.from_numpy(tokens), torch.from_numpy(mask)
+
+
+def save_tower(model, tokenizer, folder: Path) -> None:
+    """Write a stock tower (safetensors) and its tokenizer.
+
+    Raises:
+        UserError: NaN or infinite weights, by the name of the first such tensor; nothing is written.
+    """
+    check_weights(model, "the model to be saved")
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def check_weights(model, what: str) -> None:
+    """Refuse NaN and infinite weights."""
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            bad = int((~torch.isfinite(weight)).sum())
+            raise UserError(f"{what} holds {bad} NaN or infinite values in {name}; expected finite weights: "
+                            "take an earlier checkpoint or download it again")
+
+
+def load_tower(name: str | Path, *, dropout: float | None = None):
+    """A stock encoder and its tokenizer, by hub name or folder.
+
+    Args:
+        name: hub name or folder.
+        dropout: replaces the hidden and attention dropout of the configuration.
+    Returns:
+        (model on this run's device in eval mode, tokenizer)
+    Raises:
+        UserError: nothing there, no hub, unusable files, or NaN weights.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    try:
+        torch.manual_seed(0)  # a checkpoint without a pooler gets the same random one each time
+        model = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **changes)
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, RuntimeError) as error:
+        if Path(name).is_dir():
+            raise UserError(f"folder {name} does not open as a stock encoder ({str(error).splitlines()[0]})") from error
+        raise unreachable(f"encoder {name!r} (no such folder here either)", error) from error
+    except Exception as error:
+        if type(error).__name__ in ("SafetensorError", "JSONDecodeError"):
+            raise UserError(f"{name} holds a broken file ({error}); copy or download it again") from error
+        raise
+    check_weights(model, f"encoder {name}")
+    return model.to(device()).eval(), tokenizer
+
+
+def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"):
+    """Open a hub model, a stock folder, or a saved twin.
+
+    Args:
+        name: hub name or folder.
+        pooling: one of ``POOLINGS``; by default the folder's own, else ``cls``.
+        max_length: tokens; by default the folder's own, else what the tower can take.
+        precision: auto, bf16 or fp32.
+    Raises:
+        UserError: as ``load_tower``; a broken description.
+    """
+    described = Path(name) / TWIN_FILE
+    if not described.is_file():
+        model, tokenizer = load_tower(name)
+        return TowerEncoder(model, tokenizer, pooling=pooling or "cls", max_length=max_length, precision=precision)
+    try:
+        settings = json.loads(described.read_text(encoding="utf8"))
+        towers, weights = [str(t) for t in settings["towers"]], [float(w) for w in settings["weights"]]
+        own_pooling, own_length = settings["pooling"], settings["max_length"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{described} is not a whole description of a twin ({error!r}); save the model again") from error
+    return SumEncoder([
+        TowerEncoder(*load_tower(Path(name) / tower), pooling=pooling or own_pooling, max_length=max_length or own_length,
+                     precision=precision) for tower in towers
+    ], weights)
+
+
+def describe_for_sentence_transformers(folder: Path, width: int, pooling: str, max_length: int) -> None:
+    """The three small files by which ``SentenceTransformer(folder)`` finds tower and pooling."""
+    modes = {"cls": "cls", "mean": "mean", "avg": "mean"}
+    if pooling not in modes:
+        return
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+               {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf8")
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": max_length}), encoding="utf8")
+    (folder / "1_Pooling").mkdir()
+    settings = {"word_embedding_dimension": width, "pooling_mode_cls_token": modes[pooling] == "cls",
+                "pooling_mode_mean_tokens": modes[pooling] == "mean"}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings), encoding="utf8")

@@ -1,0 +1,19 @@
+"""Errors that speak to the user: one sentence, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend. The command line prints the sentence and exits with 2."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
+    """The error for a name that is none of ``valid``; it offers the nearest one."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    shown = names if len(names) <= 20 else [n for n in names if n.split(".")[0] == (near or names)[0].split(".")[0]]
+    return UserError(f"unknown {kind} {name!r}; {hint}valid{'' if shown == names else ' there'}: {', '.join(shown)}")

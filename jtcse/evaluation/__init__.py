@@ -1,0 +1,1 @@
+"""Measuring anything that has `encode`."""

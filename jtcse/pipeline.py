@@ -1,0 +1,179 @@
+"""Run the notebooks of a profile through Snakemake, say what happens in plain words, and show what was measured."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jtcse.config import load_settings
+from jtcse.errors import UserError
+from jtcse.files import write_atomically
+from jtcse.plan import Notebook, checkout, read_plan, with_needs, write_parameters
+from jtcse.records import read_record
+from jtcse.steps import BOOK, Steps, last_line, watch
+
+LOST = "a product is missing"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one call of the pipeline."""
+
+    root: Path
+    profile: str
+    only: tuple[str, ...]
+    jobs: int
+    overrides: Mapping[str, Any]
+
+    @property
+    def build(self) -> Path:
+        """Folder of everything that the profile produces."""
+        return self.root / "build" / self.profile
+
+    def words(self) -> str:
+        """The command that asks for the same."""
+        settings = [shlex.quote(f"{name}={json.dumps(value)}") for name, value in self.overrides.items()]
+        only = [word for name in self.only for word in ("--only", name)]
+        return " ".join(["jtcse reproduce --profile", self.profile, *only, *settings])
+
+
+def reproduce(
+    profile: str = "embedded",
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    dry_run: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Run what is out of date and build the book.
+
+    Args:
+        profile: name of a profile.
+        only: notebooks to run with all they need; the book is then left as it is. Empty: all, and the book.
+        jobs: cores to use; None: all of this machine.
+        dry_run: only say what would run, and why.
+        overrides: settings to turn, by dotted name, as typed values.
+        console: where to speak; None: standard output.
+    Returns:
+        The book's first page, or with ``only`` the folder of executed notebooks.
+    Raises:
+        UserError: wrong input, another run at work in the same folder, or a notebook that failed.
+    """
+    console = console or Console(highlight=False)
+    request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}))
+    load_settings(profile, request.overrides)
+    plan = read_plan(request.root)
+    names = with_needs(plan, list(only) or list(plan))
+    with _locked(request.build) as lock:
+        write_parameters(request.root, profile, request.overrides)
+        pending = _pending(request, plan, names)
+        if dry_run:
+            _say_plan(console, pending)
+        elif pending:
+            _run(request, pending, names, lock, console)
+        else:
+            console.print(f"Nothing to do: everything in {near(request.build)} is up to date.")
+    result = request.build / "executed" if only else request.build / "book" / "_build" / "html" / "index.html"
+    if not dry_run:
+        show_metrics(request.build / "records", names, console)
+        console.print(f"{'Executed notebooks' if only else 'The book'}: {result}", soft_wrap=True)
+    return result
+
+
+def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
+    """Print what the records of ``names`` say was measured; a notebook that measured nothing has no line."""
+    table = Table("run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})")
+    for column in (2, 3, 5):
+        table.columns[column].justify = "right"
+    for record in (read_record(folder / f"{name}.json") for name in names):
+        for metric in record.metrics:
+            interval = "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
+            table.add_row(record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n))
+    if table.row_count:
+        console.print(table)
+
+
+def near(path: Path) -> str:
+    """The path as seen from here where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+@contextmanager
+def _locked(build: Path) -> Iterator[int]:
+    """One run at a time in a build folder; yields the lock, which what we start inherits and holds as long as it lives."""
+    build.mkdir(parents=True, exist_ok=True)
+    handle = os.open(build / ".lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+    except BlockingIOError as error:
+        raise UserError(
+            f"another 'jtcse reproduce' is at work in {near(build)}; wait for it to end, or stop it, and run this again"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]:
+    """The Snakemake call; its own lock is off because ours is on."""
+    configuration = request.build / "settings" / "snakemake.json"
+    write_atomically(configuration, json.dumps({"profile": request.profile, "overrides": request.overrides}))
+    return [
+        sys.executable, "-m", "snakemake", "--snakefile", str(request.root / "workflow" / "Snakefile"),
+        "--configfile", str(configuration), "--cores", str(request.jobs), "--nolock", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "input", "code", *flags, "--", *targets,
+    ]  # fmt: skip
+
+
+def _pending(request: Request, plan: Mapping[str, Notebook], names: Sequence[str]) -> dict[str, str]:
+    """Steps that would run, in running order, with the reason."""
+    lost = [
+        name for name in names
+        if (request.build / "executed" / f"{name}.ipynb").is_file()
+        and not all((request.build / output).exists() for output in plan[name].outputs)
+    ]  # fmt: skip
+    command = _command(request, names if request.only else [BOOK], *_force(lost), "--summary")
+    done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
+    rows = [row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"]
+    reasons = {row["rule"]: LOST if row["rule"] in lost else row["status"] for row in rows}
+    return {step: reasons[step] for step in [*plan, BOOK] if step in reasons}
+
+
+def _force(steps: Sequence[str]) -> list[str]:
+    return ["--forcerun", *steps] if steps else []
+
+
+def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
+    console.print(f"Would run {len(pending)} step(s):" if pending else "Nothing to do: everything is up to date.")
+    for step, reason in pending.items():
+        console.print(f"  {step:16} ({reason})")
+
+
+def _run(request: Request, pending: Mapping[str, str], names: Sequence[str], lock: int, console: Console) -> None:
+    """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
+    steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
+    lost = [step for step, reason in pending.items() if reason == LOST]
+    command = _command(request, names if request.only else [BOOK], *_force(lost), "--resources", "gpu=1")
+    console.print(f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s).")
+    if watch(command, request.root, steps, len(pending), output, lock, console):
+        return
+    failure = steps.failure()
+    if failure is None:
+        raise UserError(f"Snakemake stopped before a step began: {last_line(output.read_text(errors='replace'))}; see {near(output)}")
+    step, reason, log = failure
+    raise UserError(f"{step} failed: {reason}; all of it is in {near(log)}; mend it and go on with: {request.words()}")

@@ -1,0 +1,43 @@
+"""Stage 2: the twin trained by the loss of Eq. 15."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jtcse.config import Stage2Settings
+from jtcse.losses import draw_direction, total_parts
+from jtcse.systems.simcse import same, two_views
+from jtcse.twin import Batch, Twin, make_batch
+
+
+class JTCSE:
+    """Objective of stage 2.
+
+    Args:
+        first, second: stock towers out of stage 1.
+        tokenizer: of both.
+        corpus: sentences; their two views differ by dropout alone (TNCSE supplement: no translation in this stage).
+    """
+
+    def __init__(self, first, second, tokenizer, corpus: Sequence[str], settings: Stage2Settings) -> None:
+        self.module = Twin(first, second, cross_stream=settings.cross_stream, cael_count=settings.cael_count)
+        self.tokenizer, self.corpus, self.settings = tokenizer, corpus, settings
+        self.size = len(corpus)
+
+    def batch(self, rows: np.ndarray, seed: int) -> Batch:
+        """Each sentence twice."""
+        texts = two_views(self.corpus, rows, same, seed)
+        return make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """The named parts of Eq. 15 that are switched on."""
+        s, named = self.settings, outputs
+        crossed = (named["c_1"], named["c_2"]) if "c_1" in named else None
+        return total_parts(
+            (named["h_1"], named["h_2"]), (named["p_1"], named["p_2"]), crossed, direction=draw_direction(draw),
+            parts=s.parts, temperature=s.temperature, infonce_form=s.infonce, partner=s.icnce, ictm_form=s.ictm,
+        )

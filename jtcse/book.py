@@ -30,7 +30,7 @@ MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
 
 def build_book(profile: str, root: Path | None = None) -> Path:
-    """Assemble the sources of the book, build it with warnings as errors, and put it in ``build/<profile>/book/``.
+    """Assemble the sources of the book and build it, with warnings as errors, into ``build/<profile>/book/``.
 
     The new book takes the old one's place only when it is whole.
 
@@ -49,26 +49,29 @@ def build_book(profile: str, root: Path | None = None) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     first = build / "book" / PAGES / "index.html"
-    report = {"seconds": round(time.perf_counter() - clock, 1), "pages": sorted(p.name for p in first.parent.glob("*.html"))}
+    pages = sorted(page.name for page in first.parent.glob("*.html"))
+    report = {"seconds": round(time.perf_counter() - clock, 1), "pages": pages}
     write_atomically(build / "book.json", json.dumps(report, indent=1) + "\n")
     return first
 
 
 def assemble(root: Path, profile: str, folder: Path) -> None:
-    """Write the book's sources into ``folder``: pages, executed notebooks, assets and the completed ``_config.yml``."""
+    """Write the book's sources into ``folder``: pages, notebooks, assets, completed ``_config.yml``."""
     shutil.copytree(root / "book", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     clean = folder / "assets" / CLEAN
     clean.mkdir(parents=True)
     for name in read_plan(root):
         executed = root / "build" / profile / "executed" / f"{name}.ipynb"
         if not executed.is_file():
-            raise UserError(f"notebook {name!r} was not executed in profile {profile!r}; run 'jtcse reproduce' first")
+            raise UserError(
+                f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first"
+            )
         shutil.copy(executed, folder)
         shutil.copy(root / "notebooks" / f"{name}.ipynb", clean)
     _copy_scripts(folder / "assets")
     configuration = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
-    completed = _completed(configuration, profile, root)
-    (folder / "_config.yml").write_text(yaml.safe_dump(completed, sort_keys=False, allow_unicode=True), encoding="utf8")
+    text = yaml.safe_dump(_completed(configuration, profile, root), sort_keys=False, allow_unicode=True)
+    (folder / "_config.yml").write_text(text, encoding="utf8")
 
 
 def _completed(configuration: dict[str, Any], profile: str, root: Path) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def _copy_scripts(assets: Path) -> None:
 def _package(name: str) -> Path:
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise UserError(f'the book needs the package {name}, which is not installed; run pip install -e ".[book]"')
+        raise UserError(f'the book needs {name}, which is not installed; run pip install -e ".[book]"')
     return Path(found.origin).parent
 
 
@@ -108,8 +111,8 @@ def _run_jupyter_book(folder: Path) -> None:
     output = ANSI.sub("", done.stdout + done.stderr).replace(str(folder), str(folder.with_name("book")))
     print(output, flush=True)
     if done.returncode:
-        warnings = [line for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
-        raise UserError(f"the book does not build cleanly: {warnings[0].strip() if warnings else 'see above'}")
+        complaints = [line.strip() for line in output.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise UserError(f"the book does not build cleanly: {complaints[0] if complaints else 'see above'}")
 
 
 def _replace(place: Path, fresh: Path) -> None:
@@ -123,8 +126,10 @@ def _replace(place: Path, fresh: Path) -> None:
 
 def _commit(root: Path) -> str:
     """Words for the footer: the commit, and whether the tree had changes that are not in it."""
+
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         commit, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain")

@@ -38,6 +38,7 @@ class RunSettings(Section):
 
     seed: Annotated[int, Field(ge=0, description="every random stream of the run derives from it and a name")]
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto: bf16 where the device is fast in it")
+    threads: Count | None = Field(description="CPU threads of a stage; null: all cores. Another number, other last digits")
 
 
 class DataSettings(Section):

@@ -1,12 +1,14 @@
 r"""The tensor-modulus constraint in SymPy: Eqs. 1 to 5 one after the other, and what follows from Eq. 5.
 
-Nothing here is typed in as a result. Each function computes its step from the one before, and ``properties`` has SymPy
-compare both sides of every claim.
+Nothing here is typed in as a result: each function computes its step from the one before, and ``properties``
+has SymPy compare both sides of every claim.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import sympy
@@ -24,9 +26,10 @@ T = sympy.Symbol("t", real=True)
 
 
 class Property(NamedTuple):
-    """A claim about Eq. 5: in words, and as an equation of two expressions that SymPy compares."""
+    """A claim about Eq. 5 in words and as an equation. ``sign`` is how its left side is written (LaTeX)."""
 
     words: str
+    sign: str
     left: Expr
     right: Expr
 
@@ -34,6 +37,11 @@ class Property(NamedTuple):
     def holds(self) -> bool:
         """Whether both sides are equal for all values of their symbols."""
         return sympy.simplify(self.left - self.right) == 0
+
+    @property
+    def equation(self) -> str:
+        """The claim in LaTeX."""
+        return f"{self.sign} = {sympy.latex(self.right)}"
 
 
 class Minimum(NamedTuple):
@@ -44,8 +52,9 @@ class Minimum(NamedTuple):
     t: float
 
 
+@cache
 def difference_modulus() -> Expr:
-    """Eq. 2, the cosine law, from coordinates: h along the first axis, h+ at the angle gamma to it, in their plane."""
+    """Eq. 2, the cosine law, from coordinates: h along the first axis, h+ at the angle gamma to it."""
     h = sympy.Matrix([LENGTH, 0])
     h_plus = LENGTH_PLUS * sympy.Matrix([cos(GAMMA), sin(GAMMA)])
     return sqrt(sympy.simplify((h - h_plus).dot(h - h_plus)))
@@ -57,10 +66,11 @@ def constraint() -> Expr:
 
 
 def with_ratio() -> Expr:
-    """Eq. 3 after Eq. 4 (the second length is k times the first) and with t for the cosine; the length is still there."""
+    """Eq. 3 after Eq. 4 (second length = k times the first), t for the cosine; the length still shows."""
     return constraint().subs(LENGTH_PLUS, K * LENGTH).subs(cos(GAMMA), T)
 
 
+@cache
 def surface() -> Expr:
     """Eq. 5: the first length cancels, and two variables without unit are left."""
     return sympy.simplify(with_ratio())
@@ -71,34 +81,79 @@ def properties() -> list[Property]:
     loss = surface()
     square = loss**2
     return [
-        Property("no unit: the length drops out", sympy.diff(with_ratio(), LENGTH), sympy.Integer(0)),
-        Property("never above 1", 1 - square, 2 * K * (1 + T) / (1 + K) ** 2),
-        Property("zero only at k = t = 1: both terms must vanish", square, ((K - 1) ** 2 + 2 * K * (1 - T)) / (1 + K) ** 2),
-        Property("the same for k and 1/k", square.subs(K, 1 / K), square),
-        Property("for t > -1 least at k = 1: the slope over k changes sign there", sympy.diff(square, K),
-                 2 * (K - 1) * (1 + T) / (1 + K) ** 3),
-        Property("its square there is that of sin(gamma/2)", square.subs({K: 1, T: cos(GAMMA)}), sin(GAMMA / 2) ** 2),
-        Property("for opposite vectors always 1", square.subs(T, -1), sympy.Integer(1)),
-        Property("a smaller angle always helps: the slope over t is negative", sympy.diff(square, T), -2 * K / (1 + K) ** 2),
-    ]  # fmt: skip
+        Property(
+            "no unit: the length of h drops out",
+            r"\partial L/\partial\lVert h\rVert",
+            sympy.diff(with_ratio(), LENGTH),
+            sympy.Integer(0),
+        ),
+        Property(
+            "never above 1, since k is positive and t at least -1",
+            "1-L^2",
+            1 - square,
+            2 * K * (1 + T) / (1 + K) ** 2,
+        ),
+        Property(
+            "zero only where both terms are: at k = t = 1",
+            "L^2",
+            square,
+            ((K - 1) ** 2 + 2 * K * (1 - T)) / (1 + K) ** 2,
+        ),
+        Property(
+            "the same for k and 1/k", "L(1/k,t)^2-L(k,t)^2", square.subs(K, 1 / K) - square, sympy.Integer(0)
+        ),
+        Property(
+            "for t above -1 least at k = 1, where the slope over k changes sign",
+            r"\partial L^2/\partial k",
+            sympy.diff(square, K),
+            2 * (K - 1) * (1 + T) / (1 + K) ** 3,
+        ),
+        Property(
+            "at k = 1 the sine of half the angle",
+            r"L(1,\cos\gamma)^2",
+            square.subs({K: 1, T: cos(GAMMA)}),
+            sin(GAMMA / 2) ** 2,
+        ),
+        Property(
+            "always 1 for opposite vectors: no k is better than another",
+            "L(k,-1)^2",
+            square.subs(T, -1),
+            sympy.Integer(1),
+        ),
+        Property(
+            "a smaller angle always helps: the slope over t is negative",
+            r"\partial L^2/\partial t",
+            sympy.diff(square, T),
+            -2 * K / (1 + K) ** 2,
+        ),
+    ]
 
 
 def numeric(k: np.ndarray, t: np.ndarray) -> np.ndarray:
     """The symbolic Eq. 5 in numbers, elementwise: any shapes that broadcast."""
-    return sympy.lambdify((K, T), surface(), "numpy")(k, t)
+    return _compiled()(k, t)
+
+
+@cache
+def _compiled() -> Callable:
+    return sympy.lambdify((K, T), surface(), "numpy")
 
 
 def find_minimum(starts: int = 12, seed: int = 0) -> Minimum:
-    """Search for the least value of Eq. 5 from random starts, over log k and the angle, so that no bound is met."""
+    """Search for the least value of Eq. 5 from random starts, over log k and the angle: no bounds to meet."""
     import numpy as np
     from scipy.optimize import minimize
 
     rng = np.random.default_rng(seed)
     found = [
-        minimize(lambda x: float(numeric(np.exp(x[0]), np.cos(x[1]))), rng.uniform([-2, 0.2], [2, 2.5]), method="Nelder-Mead",
-                 options={"xatol": 1e-10, "fatol": 1e-12})
+        minimize(
+            lambda x: float(numeric(np.exp(x[0]), np.cos(x[1]))),
+            rng.uniform([-2, 0.2], [2, 2.5]),
+            method="Nelder-Mead",
+            options={"xatol": 1e-10, "fatol": 1e-12},
+        )
         for _ in range(starts)
-    ]  # fmt: skip
+    ]
     best = min(found, key=lambda result: result.fun)
     return Minimum(float(best.fun), math.exp(best.x[0]), math.cos(best.x[1]))
 
@@ -106,7 +161,7 @@ def find_minimum(starts: int = 12, seed: int = 0) -> Minimum:
 def direction_factors(cosines: list[float]) -> pandas.DataFrame:
     """Eq. 13's factor -log cos at some cosines: as printed, as the released code has it, and by our rule.
 
-    The released rule (a constant in place of negative cosines only) is written out here, since no loss of ours uses it.
+    The released rule (a constant for negative cosines only) is written out here: no loss of ours uses it.
     """
     import pandas
     import torch
@@ -118,7 +173,9 @@ def direction_factors(cosines: list[float]) -> pandas.DataFrame:
     ours = direction_factor(fixed, torch.stack([t, (1 - t**2).sqrt()], dim=1))
     released = [_minus_log(NEGATIVE_COSINE if c < 0 else c) for c in cosines]
     printed = [_minus_log(c) if c >= 0 else math.nan for c in cosines]
-    return pandas.DataFrame({"cosine": cosines, "printed": printed, "released": released, "here": ours.tolist()})
+    return pandas.DataFrame(
+        {"cosine": cosines, "printed": printed, "released": released, "here": ours.tolist()}
+    )
 
 
 def _minus_log(x: float) -> float:

@@ -23,7 +23,10 @@ from jtcse.hub import unreachable
 POOLINGS = ("cls", "mean", "avg", "first_last", "pooler")
 TOKEN_BUDGET = 8192
 """Tokens of a batch in ``encode``, padding included; beyond a few thousand the rate no longer grows on CPUs."""
-TWIN_FILE = "jtcse.json"
+ENOUGH = 1024
+"""Tokens from which on a batch is worth running by itself."""
+DESCRIPTION = "jtcse.json"
+"""In a saved folder: which towers are summed, how they are pooled, how long their input may be."""
 
 
 class Encoder(Protocol):
@@ -63,22 +66,25 @@ class TowerEncoder:
     def __init__(self, model, tokenizer, *, pooling: str = "cls", max_length: int | None = None, precision: str = "auto") -> None:
         if pooling not in POOLINGS:
             raise unknown("pooling", pooling, POOLINGS)
+        if pooling == "pooler" and getattr(model, "pooler", None) is None:
+            raise UserError("pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'")
         self.model, self.tokenizer, self.pooling, self.precision = model, tokenizer, pooling, precision
         self.max_length = min(max_length or 512, usable_positions(model))
 
     @torch.inference_mode()
     def encode(self, sentences: Sequence[str]) -> np.ndarray:
         """One vector a sentence, in order: (n, d) float32. Each distinct sentence is computed once, in batches of like length."""
-        distinct, inverse = np.unique(np.asarray(sentences, dtype=object).astype(str), return_inverse=True)
-        ids = self.tokenizer(distinct.tolist(), truncation=True, max_length=self.max_length, return_attention_mask=False,
-                             return_token_type_ids=False)["input_ids"]
+        distinct = list(dict.fromkeys(sentences))
+        place = {sentence: row for row, sentence in enumerate(distinct)}
+        ids = self.tokenizer(distinct, truncation=True, max_length=self.max_length, return_attention_mask=False,
+                             return_token_type_ids=False)["input_ids"] if distinct else []
         vectors = np.empty((len(distinct), self.model.config.hidden_size), dtype=np.float32)
         training = self.model.training
         self.model.eval()
         for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
             vectors[rows] = self._encode_batch([ids[r] for r in rows])
         self.model.train(training)
-        return vectors[inverse]
+        return vectors[[place[sentence] for sentence in sentences]] if distinct else vectors
 
     def _encode_batch(self, ids: list[list[int]]) -> np.ndarray:
         place = next(self.model.parameters()).device
@@ -86,13 +92,15 @@ class TowerEncoder:
         tokens, mask = tokens.to(place), mask.to(place)
         dtype = number_format(self.precision)
         with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            output = self.model(input_ids=tokens, attention_mask=mask, output_hidden_states=self.pooling == "first_last")
+            output = self.model(input_ids=tokens, attention_mask=None if bool(mask.all()) else mask,
+                                output_hidden_states=self.pooling == "first_last")
             return pool(output, mask, self.pooling).float().cpu().numpy()
 
     def save(self, folder: Path | str) -> None:
         """Write tower and tokenizer as a stock folder that also opens as a ``SentenceTransformer``."""
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
+            describe(fresh, ["."], [1.0], self)
             describe_for_sentence_transformers(fresh, self.model.config.hidden_size, self.pooling, self.max_length)
 
 
@@ -115,9 +123,13 @@ class SumEncoder:
             names = [f"tower_{i + 1}" for i in range(len(self.encoders))]
             for name, tower in zip(names, self.encoders, strict=True):
                 save_tower(tower.model, tower.tokenizer, fresh / name)
-            settings = {"format": 1, "towers": names, "weights": self.weights, "pooling": self.encoders[0].pooling,
-                        "max_length": self.encoders[0].max_length}
-            (fresh / TWIN_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
+            describe(fresh, names, self.weights, self.encoders[0])
+
+
+def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], encoder: TowerEncoder) -> None:
+    """Write the description by which ``open_encoder`` opens the folder as it was."""
+    settings = {"format": 1, "towers": towers, "weights": weights, "pooling": encoder.pooling, "max_length": encoder.max_length}
+    (folder / DESCRIPTION).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
 
 
 def usable_positions(model) -> int:
@@ -130,9 +142,13 @@ def usable_positions(model) -> int:
 def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
     """Row numbers in batches of like length, longest first, at most ``budget`` tokens each with padding."""
     order = np.argsort(-np.asarray(lengths), kind="stable")
+    ordered = np.asarray(lengths)[order]
     batches, start = [], 0
     while start < len(order):
-        size = max(1, budget // max(1, lengths[order[start]]))
+        longest = max(1, ordered[start])
+        same_length = np.searchsorted(-ordered, -longest, side="right") - start
+        # where many share a length, a batch stops at its end: no padding, and so no mask to apply
+        size = max(1, min(budget // longest, max(same_length, ENOUGH // longest)))
         batches.append(order[start : start + size])
         start += size
     return batches
@@ -188,7 +204,7 @@ def load_tower(name: str | Path, *, dropout: float | None = None):
     changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     try:
         torch.manual_seed(0)  # a checkpoint without a pooler gets the same random one each time
-        model = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **changes)
+        model, report = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **changes)
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, RuntimeError) as error:
         if Path(name).is_dir():
@@ -198,12 +214,22 @@ def load_tower(name: str | Path, *, dropout: float | None = None):
         if type(error).__name__ in ("SafetensorError", "JSONDecodeError"):
             raise UserError(f"{name} holds a broken file ({error}); copy or download it again") from error
         raise
+    _check_whole(report["missing_keys"], tokenizer, f"encoder {name}")
     check_weights(model, f"encoder {name}")
     return model.to(device()).eval(), tokenizer
 
 
+def _check_whole(missing: set[str], tokenizer, what: str) -> None:
+    """Refuse what stock loading makes up in silence: random weights (but for a pooler) and a tokenizer without words."""
+    lost = sorted(key for key in missing if not key.startswith("pooler."))
+    if lost:
+        raise UserError(f"{what} lacks {len(lost)} of its weights, {lost[0]} among them; copy or download it again")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise UserError(f"{what} has a tokenizer without a vocabulary; copy its tokenizer files as well or download it again")
+
+
 def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"):
-    """Open a hub model, a stock folder, or a saved twin.
+    """Open a hub model, a stock folder, or a saved tower or twin.
 
     Args:
         name: hub name or folder.
@@ -213,7 +239,7 @@ def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: in
     Raises:
         UserError: as ``load_tower``; a broken description.
     """
-    described = Path(name) / TWIN_FILE
+    described = Path(name) / DESCRIPTION
     if not described.is_file():
         model, tokenizer = load_tower(name)
         return TowerEncoder(model, tokenizer, pooling=pooling or "cls", max_length=max_length, precision=precision)
@@ -222,11 +248,12 @@ def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: in
         towers, weights = [str(t) for t in settings["towers"]], [float(w) for w in settings["weights"]]
         own_pooling, own_length = settings["pooling"], settings["max_length"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{described} is not a whole description of a twin ({error!r}); save the model again") from error
-    return SumEncoder([
+        raise UserError(f"{described} is not a whole description of a saved encoder ({error!r}); save the model again") from error
+    encoders = [
         TowerEncoder(*load_tower(Path(name) / tower), pooling=pooling or own_pooling, max_length=max_length or own_length,
                      precision=precision) for tower in towers
-    ], weights)
+    ]
+    return encoders[0] if len(encoders) == 1 else SumEncoder(encoders, weights)
 
 
 def describe_for_sentence_transformers(folder: Path, width: int, pooling: str, max_length: int) -> None:

@@ -1,4 +1,4 @@
-"""Furniture of a notebook's page: where its numbers come from, numbers for its prose, the code behind a formula."""
+"""Furniture of a page: where its numbers come from, numbers for its prose, the code behind a formula."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
+    from jtcse.evaluation.sts import TaskScore
+    from jtcse.records import Metric
     from jtcse.run import Run
+    from jtcse.statistics import Estimate
 
 
 def header(run: Run) -> Markdown:
@@ -20,13 +23,13 @@ def header(run: Run) -> Markdown:
     from IPython.display import Markdown
 
     return Markdown(
-        f"*Numbers on this page that are not marked as printed were measured in this run: {run.settings.title}; "
+        f"*Numbers that are not marked as printed were measured in this run: {run.settings.title}; "
         f"{datetime.now(UTC):%d %B %Y}, seed {run.settings.run.seed}.*"
     )
 
 
 def glue(**values: float | str) -> None:
-    """Make values available to the page's prose as ``{glue:text}`` roles, and list them where no book shows them.
+    """Give values to the page's prose (``{glue:text}`` roles), and list them where no book shows them.
 
     The cell that calls this carries the tag ``remove-output``: the book has the values in its sentences.
     """
@@ -35,7 +38,7 @@ def glue(**values: float | str) -> None:
     except ImportError:  # on Colab, say: the list below is then what a reader sees
         paste = None
     for name, value in values.items():
-        plain = value if isinstance(value, str | int) else float(value)  # NumPy's own numbers print their type as well
+        plain = value if isinstance(value, str | int) else float(value)  # NumPy's numbers print their type
         if paste is not None:
             paste(name, plain, display=False)
         print(f"{name}: {plain}")
@@ -52,12 +55,21 @@ def verdict(difference: float, low: float, high: float, unit: str = "points") ->
         word = "better" if low > 0 else "worse"
         ends = (low, high) if low > 0 else (-high, -low)
         return f"{word} by {abs(difference):.1f} {unit} (95 % interval {ends[0]:.1f} to {ends[1]:.1f})"
-    return f"not distinguishable (difference {difference:+.1f} {unit}, 95 % interval {low:+.1f} to {high:+.1f})"
+    return (
+        f"not distinguishable (difference {difference:+.1f} {unit}, 95 % interval {low:+.1f} to {high:+.1f})"
+    )
 
 
 def direction(low: float, high: float) -> str:
     """Whether a difference that the paper says is positive is so here: agrees, disagrees or undecided."""
     return "agrees" if low > 0 else "disagrees" if high < 0 else "undecided"
+
+
+def metric(name: str, estimate: Estimate | TaskScore, n: int) -> Metric:
+    """A score or difference with its interval as a metric of the run record; ``n``: pairs."""
+    from jtcse.records import Metric
+
+    return Metric(name=name, value=estimate.points, n=n, low=estimate.low, high=estimate.high)
 
 
 def source(function: Callable[..., Any]) -> Markdown:

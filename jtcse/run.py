@@ -48,6 +48,10 @@ class Run:
 
     def __init__(self, name: str, profile: str, settings: Settings, workspace: Workspace) -> None:
         self.name, self.profile, self.settings, self.workspace = name, profile, settings, workspace
+        if settings.run.threads:
+            import torch
+
+            torch.set_num_threads(settings.run.threads)
         self._clock, self._started = time.perf_counter(), datetime.now(UTC)
 
     def seed(self, *names: object) -> int:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jtcse.config import Training
-from jtcse.data.corpus import LineCorpus, PairCorpus
+from jtcse.data.corpus import LineCorpus, PairCorpus, open_corpus, write_corpus, write_pairs
 from jtcse.data.pairs import PairSet, load_development, load_pair_sets, save_pair_set
 from jtcse.encoder import SumEncoder, TowerEncoder, load_tower, open_encoder
 from jtcse.errors import UserError
-from jtcse.files import sha256, write_atomically
+from jtcse.files import sha256
 from jtcse.run import Run
 from jtcse.training import History, train
 
@@ -41,19 +41,15 @@ def _generated_data(run: Run) -> dict[str, int]:
     from jtcse.data import world
 
     data, seed, limit = run.workspace.data, run.settings.run.seed, run.settings.data.corpus_limit
-    sentences = list(world.corpus(seed, limit))
-    write_atomically(data / "corpus.txt", "".join(f"{line}\n" for line in sentences))
-    for number in (1, 2):
-        pairs = world.pairs(seed, limit, run.settings.translation.languages[number - 1])
-        write_atomically(data / f"round_trip_{number}.tsv", "".join(f"{a}\t{b}\n" for a, b in pairs))
+    corpus = write_corpus(world.corpus(seed, limit), data / "corpus.txt", name="the generated world")
+    for number, language in enumerate(run.settings.translation.languages, 1):
+        write_pairs(world.pairs(seed, limit, language), data / f"round_trip_{number}.tsv")
     for name, pairs in world.pair_sets(seed).items():
         save_pair_set(pairs, data / "pairs" / f"{name}.csv")
-    return {"sentences": len(sentences), "round-trip pairs, each tower": limit}
+    return {"sentences": len(corpus), "round-trip pairs, each tower": limit}
 
 
 def _real_data(run: Run) -> dict[str, int]:
-    from jtcse.data.corpus import open_corpus
-
     data, settings = run.workspace.data, run.settings
     corpus = open_corpus(settings.data.corpus, data / "corpus.txt", limit=settings.data.corpus_limit)
     counts = {"sentences": len(corpus)}

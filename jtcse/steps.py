@@ -1,4 +1,4 @@
-"""One run of Snakemake: started, watched, stopped with everything it started, and told of in one sentence if it fails."""
+"""One run of Snakemake: started, watched, stopped with all that it started; a failure told in a sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 10  # seconds between asking a run to stop and making it
 
 
 class Steps:
-    """Which steps run and which are done, read from the files that they write; no output of Snakemake is parsed."""
+    """Which steps run and which are done, read from the files that they write (no output is parsed)."""
 
     def __init__(self, build: Path, pending: Sequence[str]) -> None:
         self._build = build
@@ -55,6 +55,11 @@ class Steps:
         """Steps that have started and not finished, or failed."""
         return [step for step in self.started if step not in self.finished]
 
+    def doing(self) -> str:
+        """What runs right now, with the seconds so far."""
+        now = time.perf_counter()
+        return "  ".join(f"{step} {now - self.started[step]:.0f} s" for step in self.running())
+
     def failure(self) -> tuple[str, str, Path] | None:
         """Step, reason and log of what failed; None when nothing had started."""
         running = self.running()
@@ -66,7 +71,9 @@ class Steps:
         return failed[0], reason or "it was stopped from outside, or ran out of memory", log
 
 
-def watch(command: Sequence[str], root: Path, steps: Steps, total: int, output: Path, lock: int, console: Console) -> bool:
+def watch(
+    command: Sequence[str], root: Path, steps: Steps, total: int, output: Path, lock: int, console: Console
+) -> bool:
     """Run ``command``, telling each step's end as it comes; returns whether all went well.
 
     Args:
@@ -80,8 +87,10 @@ def watch(command: Sequence[str], root: Path, steps: Steps, total: int, output: 
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as stream, console.status("planning") as status:
-        process = subprocess.Popen(command, cwd=root, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                   pass_fds=[lock], start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=root, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            pass_fds=[lock], start_new_session=True,
+        )  # fmt: skip
         with _guarded(process, lock):
             ended = False
             while not ended:
@@ -89,9 +98,10 @@ def watch(command: Sequence[str], root: Path, steps: Steps, total: int, output: 
                 ended = process.poll() is not None
                 for step in steps.look():
                     seconds = steps.finished[step] - steps.started[step]
-                    console.print(f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False)
-                now = time.perf_counter()
-                status.update("  ".join(f"{step} {now - steps.started[step]:.0f} s" for step in steps.running()) or "planning")
+                    console.print(
+                        f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False
+                    )
+                status.update(steps.doing() or "planning")
     return process.returncode == 0
 
 
@@ -107,15 +117,16 @@ def exception(notebook: Path) -> str:
 
 def last_line(text: str) -> str:
     """The last line that says something."""
-    return next((line.strip() for line in reversed(ANSI.sub("", text).splitlines()) if line.strip()), "no output")
+    lines = [line.strip() for line in ANSI.sub("", text).splitlines() if line.strip()]
+    return lines[-1] if lines else "no output"
 
 
 @contextmanager
 def _guarded(process: subprocess.Popen[bytes], lock: int) -> Iterator[None]:
     """End the whole process group with this block, and also when this process is killed.
 
-    Snakemake leaves its jobs running when it is told to stop. The guard is a shell that waits for a word from us: the
-    kernel closes the pipe when we die, the guard reads the end of it and kills the group.
+    Snakemake leaves its jobs running when it is told to stop. The guard is a shell that waits for a word from
+    us: the system closes the pipe when we die, the guard reads the end of it and kills the group.
     """
     guard = subprocess.Popen(["sh", "-c", f"read word || kill -KILL -{process.pid}"], stdin=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, pass_fds=[lock], start_new_session=True)  # fmt: skip

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from jtcse.checkpoints import Checkpoints
 from jtcse.config import Training
-from jtcse.device import number_format
+from jtcse.device import device, number_format
 from jtcse.errors import UserError
 from jtcse.files import write_atomically
 from jtcse.run import derive_seed
@@ -86,7 +86,8 @@ def train(
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
     # the pooler takes no part in stage 1, and DDP wants to be told that such a thing can be
-    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    # and accelerate wants to be told that the processes of a machine without a GPU belong together
+    accelerator = Accelerator(cpu=device().type == "cpu", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
     share = _share(settings.batch_size, accelerator.num_processes)
     steps = settings.steps or objective.size // settings.batch_size
     if objective.size < settings.batch_size:

@@ -1,4 +1,4 @@
-"""The book: builds with warnings as errors, opens from the file system without a network, reads on a phone."""
+"""The book: builds with warnings as errors, opens as files without a network, reads on a phone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tiny_checkout import environment, make
 
 HERE = Path(__file__).parent.parent
 WIDTHS = {"desk": 1280, "phone": 390}
-# Formulas are done when MathJax says so; plotly draws right after its script. Neither waits for anything else.
+# Formulas are done when MathJax says so; plotly draws right after its script.
 SETTLED = """async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   return {
@@ -46,8 +46,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     executed.mkdir(parents=True)
     for name in ("first", "second", "aside"):
         given = ["-p", "workdir", str(folder / "build" / "embedded"), "-k", "python3", "--no-progress-bar"]
-        subprocess.run([sys.executable, "-m", "papermill", f"notebooks/{name}.ipynb", executed / f"{name}.ipynb", *given],
-                       cwd=folder, env=environment(folder), check=True, capture_output=True)  # fmt: skip
+        words = ["-m", "papermill", f"notebooks/{name}.ipynb", executed / f"{name}.ipynb", *given]
+        subprocess.run(
+            [sys.executable, *words], cwd=folder, env=environment(folder), check=True, capture_output=True
+        )
     done = build(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -57,8 +59,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(request: pytest.FixtureRequest) -> list[Path]:
     """Pages of the real book where JTCSE_BOOK names its folder, else of the small one."""
     given = os.environ.get("JTCSE_BOOK")
-    top = Path(given).resolve() if given else request.getfixturevalue("checkout") / "build" / "embedded" / "book"
-    found = sorted((top / "_build" / "html").glob("*.html"))
+    top = Path(given) if given else request.getfixturevalue("checkout") / "build" / "embedded" / "book"
+    found = sorted((top.resolve() / "_build" / "html").glob("*.html"))
     assert found, f"no pages under {top}"
     return found
 
@@ -124,13 +126,13 @@ def test_book_offers_both_notebooks_and_colab_opens_the_clean_one(checkout: Path
 def test_page_names_its_profile_and_what_the_profile_cannot_say(checkout: Path) -> None:
     page = (checkout / "build" / "embedded" / "book" / "_build" / "html" / "intro.html").read_text()
     assert "Profile embedded" in page and "Wind tunnel" in page
-    assert "The score is <span class=\"pasted-text\">41.0</span>" in page
+    assert 'The score is <span class="pasted-text">41.0</span>' in page
 
 
 def test_book_that_warns_is_refused_and_the_old_one_stays(checkout: Path) -> None:
     intro = checkout / "book" / "intro.md"
-    before, built = intro.read_text(), checkout / "build" / "embedded" / "book" / "_build" / "html" / "intro.html"
-    old = built.read_bytes()
+    built = checkout / "build" / "embedded" / "book" / "_build" / "html" / "intro.html"
+    before, old = intro.read_text(), built.read_bytes()
     intro.write_text(before + "\n{glue:text}`first.ipynb::nothing:.1f`\n")
     done = build(checkout)
     intro.write_text(before)

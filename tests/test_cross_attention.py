@@ -26,7 +26,7 @@ def states_of(towers, ids: Tensor, mask: Tensor) -> list:
     return [t(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states for t in towers]
 
 
-# -- plain references ----------------------------------------------------------------------------------------------
+# -- plain references ----------------------------------------------------------------------------------------
 
 
 def plain_context(layer, hidden: Tensor, values: Tensor, mask: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def _at(j: int, hidden: list[Tensor]) -> list[dict[int, Tensor]]:
     return [{j - 1: h.clone()} for h in hidden]
 
 
-# -- positions -----------------------------------------------------------------------------------------------------
+# -- positions -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_count_that_does_not_divide_the_depth_is_refused(depth: int, count: in
     assert all(str(part) in str(caught.value) for part in (count, depth, divisors))
 
 
-# -- the crossed context (Eqs. 8-10) ---------------------------------------------------------------------------------
+# -- the crossed context (Eqs. 8-10) -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -159,7 +159,7 @@ def test_fed_equals_the_recurrence_on_all_rows(family: str, count: int) -> None:
         assert torch.allclose(crossed[own], expected_crossed[own], atol=1e-11)
 
 
-# -- what follows from the recurrences -------------------------------------------------------------------------------
+# -- what follows from the recurrences -----------------------------------------------------------------------
 
 
 def run(reading: str, towers, ids: Tensor, mask: Tensor, count: int = 3) -> list[Tensor]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
 from jtcse import pipeline, plan
+from jtcse.closure import module_closure
 from jtcse.config import SECTIONS, profiles
 from jtcse.errors import UserError
 
@@ -102,7 +104,8 @@ def test_failure_names_notebook_exception_and_the_way_on(tmp_path: Path) -> None
     write_notebook(folder, "second", BODIES["second"])
     done = call(folder, 'reproduce(only=["second"], jobs=2, overrides={"stage2.steps": 4})')
     assert "[ 1/1] second" in done.stdout, "what had been done was done again"
-    assert json.loads((folder / "build/embedded/records/second.json").read_text())["metrics"][0]["value"] == 54
+    record = json.loads((folder / "build" / "embedded" / "records" / "second.json").read_text())
+    assert record["metrics"][0]["value"] == 54
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
@@ -124,8 +127,9 @@ def test_killed_run_leaves_nothing_running_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_snakefile_works_by_itself(built: Path) -> None:
-    words = ["-m", "snakemake", "-s", "workflow/Snakefile", "--config", "profile=embedded", "--cores", "2", "--dry-run"]
-    done = subprocess.run([command("")[0], *words], cwd=built, env=environment(built), capture_output=True, text=True)
+    words = ["-m", "snakemake", "-s", "workflow/Snakefile", "--config", "profile=embedded", "-c", "2", "-n"]
+    call = {"cwd": built, "env": environment(built), "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, *words], **call)
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr, done.stderr
 
 
@@ -159,7 +163,8 @@ def test_parameter_that_a_notebook_does_not_have_is_refused(tmp_path: Path) -> N
 
 def test_parameter_file_holds_only_turned_settings_of_its_sections(tmp_path: Path) -> None:
     folder = make(tmp_path / "checkout")
-    plan.write_parameters(folder, "embedded", {"stage2.steps": 5, "run.seed": 3, "stage1.tower_1.learning_rate": 1e-5})
+    turned = {"stage2.steps": 5, "run.seed": 3, "stage1.tower_1.learning_rate": 1e-5}
+    plan.write_parameters(folder, "embedded", turned)
     written = folder / "build" / "embedded" / "settings"
     assert yaml.safe_load((written / "second.yaml").read_text()) == {
         "profile": "embedded", "workdir": "../build/embedded", "stage2": {"steps": 5}
@@ -179,12 +184,35 @@ def test_closure_follows_imports_inside_functions_relative_ones_and_tables(tmp_p
     }.items():  # fmt: skip
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
-    cell = {"cell_type": "code", "metadata": {}, "source": ["%matplotlib inline\n", "if 1:\n", "    !ls\n", "import jtcse.a"]}
+    source = ["%matplotlib inline\n", "if 1:\n", "    !ls\n", "import jtcse.a"]
+    cell = {"cell_type": "code", "metadata": {}, "source": source}
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": [cell]}))
-    found = {str(path.relative_to(package)) for path in plan.module_closure(tmp_path / "n.ipynb", tmp_path)}
+    found = {str(path.relative_to(package)) for path in module_closure(tmp_path / "n.ipynb", tmp_path)}
     assert found == {
-        "__init__.py", "a.py", "inner/__init__.py", "inner/deep.py", "inner/other.py", "inner/words.csv", "b.py"
+        "__init__.py", "a.py", "b.py", "inner/__init__.py", "inner/deep.py", "inner/other.py",
+        "inner/words.csv",
     }  # fmt: skip
+
+
+def test_closure_leaves_out_imports_of_functions_that_are_not_used(tmp_path: Path) -> None:
+    package = tmp_path / "jtcse"
+    package.mkdir()
+    stages = (
+        "from jtcse.top import z\n\ndef one():\n    return _helper()\n\n"
+        "def _helper():\n    from jtcse.a import x\n\ndef two():\n    from jtcse.b import y\n"
+    )
+    (package / "stages.py").write_text(stages)
+    for name in ("__init__", "top", "a", "b"):
+        (package / f"{name}.py").write_text("x = y = z = 1\n")
+    for text, beside in [
+        ("from jtcse.stages import one", {"a.py"}),
+        ("from jtcse import stages\nstages.two()", {"b.py"}),
+        ("from jtcse import stages as s\nprint(s)", {"a.py", "b.py"}),
+        ("import jtcse.stages", {"a.py", "b.py"}),
+    ]:
+        (tmp_path / "use.py").write_text(text)
+        found = {path.name for path in module_closure(tmp_path / "use.py", tmp_path)}
+        assert found == {"__init__.py", "stages.py", "top.py"} | beside, text
 
 
 def test_plan_is_refused_when_a_need_or_a_section_is_unknown(tmp_path: Path) -> None:
@@ -209,7 +237,8 @@ def test_every_profile_makes_parameters_for_every_real_notebook(profile: str, tm
 
 
 def test_every_section_is_read_by_some_notebook() -> None:
-    assert {section for notebook in plan.read_plan(HERE).values() for section in notebook.sections} == set(SECTIONS)
+    read = {section for notebook in plan.read_plan(HERE).values() for section in notebook.sections}
+    assert read == set(SECTIONS)
 
 
 def _wait(ready: object, seconds: float = 40) -> None:

@@ -52,4 +52,5 @@ def saved(folder: Path, family: str = "bert", *, layers: int = 2, seed: int = 0,
     from jtcse.encoder import load_tower
 
     getattr(standin, family)(folder, layers=layers, seed=seed, **changes)
-    return load_tower(folder)
+    model, tokenizer = load_tower(folder)
+    return model.cpu(), tokenizer

@@ -1,4 +1,4 @@
-"""A checkout in small: this package and this workflow with three quick notebooks, for tests of pipeline and book."""
+"""A checkout in small: this package and this workflow with three quick notebooks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from pathlib import Path
 from jtcse.records import Metric, Provenance, RunRecord, write_record
 
 place = Path(workdir)
-made = Provenance(commit=None, dirty=None, started="now", seconds=1, peak_memory_mib=1, device="cpu", machine="m",
-                  threads=1, versions={}, hashes={})
+made = Provenance(commit=None, dirty=None, started="now", seconds=1, peak_memory_mib=1, device="cpu",
+                  machine="m", threads=1, versions={}, hashes={})
 metric = Metric(name="tiny/score", value=value, n=7, low=value - 1, high=value + 1)
 write_record(RunRecord(run=name, profile=profile, settings={}, metrics=[metric], provenance=made),
              place / "records" / f"{name}.json")
@@ -44,7 +44,8 @@ import plotly.graph_objects as go
 
 glue("score", round(value, 1), display=False)
 figure = go.Figure(go.Scatter3d(x=[0, 1], y=[0, 1], z=[0, 1]))
-HTML('<script src="_static/plotly.min.js"></script>' + figure.to_html(full_html=False, include_plotlyjs=False))
+drawn = figure.to_html(full_html=False, include_plotlyjs=False)
+HTML('<script src="_static/plotly.min.js"></script>' + drawn)
 """
 
 
@@ -65,7 +66,7 @@ def make(folder: Path) -> Path:
 
 
 def write_notebook(folder: Path, name: str, body: str) -> None:
-    """One clean notebook: heading with a formula, parameters, body, record, and a figure with a glued number."""
+    """One clean notebook: a formula, parameters, body, record, a figure and a glued number."""
     sections = {"first": ["run"], "second": ["stage2"], "aside": []}[name]
     given = ['profile: str = "embedded"  # a profile', 'workdir: str = "../build/embedded"  # its products']
     given += [f"{section}: dict = {{}}  # settings to turn" for section in sections]
@@ -80,7 +81,9 @@ def write_notebook(folder: Path, name: str, body: str) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     for number, cell in enumerate(cells):
         cell["id"] = f"{name}-{number}"
-    notebook = new.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    notebook = new.new_notebook(
+        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
     nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
 
 
@@ -98,13 +101,15 @@ def _pages(book: Path) -> None:
 
 
 def call(folder: Path, expression: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run ``expression`` (with ``reproduce`` at hand) by the package of that checkout, in a folder elsewhere."""
-    return subprocess.run([*command(expression)], cwd="/", env=environment(folder), capture_output=True, text=True,
-                          timeout=timeout, stdin=subprocess.DEVNULL)  # fmt: skip
+    """Run ``expression`` (with ``reproduce`` at hand) by the package of that checkout."""
+    return subprocess.run(
+        command(expression), cwd="/", env=environment(folder), capture_output=True, text=True,
+        timeout=timeout, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def command(expression: str) -> list[str]:
-    """The process that ``call`` starts; a user's error is printed and exits with 2, as the command line does it."""
+    """The process that ``call`` starts; a user's error is one line and exit code 1."""
     program = (
         "import sys\nfrom jtcse.errors import UserError\nfrom jtcse.pipeline import reproduce\n"
         f"try:\n    {expression}\nexcept UserError as error:\n    sys.exit('ERROR ' + str(error))\n"

@@ -1,4 +1,4 @@
-"""Page furniture: what profile a page was made with, both notebooks to download, and no script from a network."""
+"""Page furniture: the profile a page was made with, both notebooks to download, no script from a network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def furnish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+def furnish(
+    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Change one page's context just before it is written."""
     _drop_thebe(context)
     if doctree is None:
@@ -31,7 +33,7 @@ def furnish(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 
 def _drop_thebe(context: dict[str, Any]) -> None:
-    """sphinx-thebe declares its address twice on every page, which browsers report as an error; we do not use it."""
+    """sphinx-thebe, which we do not use, declares a constant twice on each page: browsers report an error."""
     context["script_files"] = [script for script in context.get("script_files", []) if not _is_thebe(script)]
 
 
@@ -42,11 +44,13 @@ def _is_thebe(script: Any) -> bool:
 
 def _banner(app: Sphinx) -> str:
     profile, promise = escape(app.config.companion_profile), escape(app.config.companion_promise)
-    return f'<aside class="companion-banner" role="note"><strong>Profile {profile}.</strong> {promise}</aside>\n'
+    return (
+        f'<aside class="companion-banner" role="note"><strong>Profile {profile}.</strong> {promise}</aside>\n'
+    )
 
 
 def _offer_downloads(app: Sphinx, page: str, context: dict[str, Any]) -> None:
-    """Name the theme's download button by what it gives, the executed copy, and add the clean notebook beside it."""
+    """Name the theme's download button by what it gives, the executed copy, and add the clean notebook."""
     group = next((b for b in context["header_buttons"] if b.get("label") == "download-buttons"), None)
     if group is None or not (Path(app.srcdir) / "assets" / CLEAN / f"{page}.ipynb").is_file():
         return
@@ -54,6 +58,12 @@ def _offer_downloads(app: Sphinx, page: str, context: dict[str, Any]) -> None:
         if button.get("label") == "download-source-button":
             button.update(text="executed .ipynb", tooltip="Download the notebook as it ran, with its outputs")
     address = f"{context['pathto']('_static', 1)}/{CLEAN}/{page}.ipynb"
-    clean = {"type": "link", "url": address, "text": "clean .ipynb", "icon": "fas fa-file-code",
-             "tooltip": "Download the notebook without outputs", "label": "download-clean-button"}
+    clean = {
+        "type": "link",
+        "url": address,
+        "text": "clean .ipynb",
+        "icon": "fas fa-file-code",
+        "tooltip": "Download the notebook without outputs",
+        "label": "download-clean-button",
+    }
     group["buttons"].insert(0, clean)

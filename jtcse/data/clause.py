@@ -9,13 +9,14 @@ from jtcse.data.lexicon import article, gerund, lexicon, participle, past, plura
 from jtcse.data.meaning import Meaning
 
 # Words that the pieces bring in besides those of the lexicon.
-FUNCTION_WORDS = frozenset(
-    "a an the by with without after following not does do did is are was were avoid should can cannot I".lower().split()
-) | {".", ",", "?", ":"}
+FUNCTION_WORDS = (
+    *("a", "an", "the", "by", "with", "without", "after", "in", "wake", "of", "not", "does", "do", "did"),
+    *("is", "are", "was", "were", "avoid", "should", "can", "cannot"),
+)
 
 
 class Style(NamedTuple):
-    """Small words of a family: the determiner of agent and patient, that of places and causes, the preposition of causes."""
+    """Small words of a family: determiners of agent and patient, and of places; what stands before causes."""
 
     determiner: str
     place_determiner: str

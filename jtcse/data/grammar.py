@@ -24,7 +24,7 @@ class Family(NamedTuple):
     patterns: tuple[str, ...]
 
 
-# Names in braces are properties of Clause below. {front} stands for the detail named after '@', which {details} then
+# Names in braces are pieces of Clause. {front} stands for the detail named after '@', which {details} then
 # leaves out; '@topic=patient' and '@patient' limit a pattern to meanings that have those.
 FAMILIES = {
     "captions": Family("scene", Style("a", "the", "after"), (
@@ -70,7 +70,7 @@ FAMILIES = {
         "{front}, {agent} {acts}{patient}{details} @cause",
         "{front}: {agent} {acts}{patient}{details} @place",
     )),
-    "news": Family("affair", Style("the", "the", "following"), (
+    "news": Family("affair", Style("the", "the", "in the wake of"), (
         "{agent} {acted}{patient}{details}.",
         "it was reported that {agent} {acted}{patient}{details}.",
         "according to sources, {agent} {acted}{patient}{details}.",
@@ -85,14 +85,14 @@ FAMILIES = {
         "{term}: {kind} that {tells}.",
         "by {term} we mean {kind} that {tells}.",
         "{term} means {kind} that {tells}.",
-        "{kind} that {tells} is called {term}.",
+        "{kind} that {tells} is known as {term}.",
         "{term} is {kind} that is {done} by {agent}{details}. @topic=patient",
     )),
 }  # fmt: skip
 
 
 class Pattern(NamedTuple):
-    """One surface pattern: a format string, the detail that stands in front, the part it needs and its value ("": any)."""
+    """A format string, the detail that stands in front, the part it needs and that part's value ("": any)."""
 
     text: str
     front: str
@@ -142,7 +142,7 @@ def choose_words(rng: random.Random, meaning: Meaning) -> Wording:
 
 
 def reword(rng: random.Random, meaning: Meaning, wording: Wording, kept: float) -> Wording:
-    """Words for a meaning, given those of another sentence: each is kept with probability ``kept``, else exchanged.
+    """Words for a meaning, given another sentence's: each is kept with probability ``kept``, else exchanged.
 
     A concept with one word only keeps it; a concept that the other sentence lacks gets any word.
     """
@@ -154,7 +154,7 @@ def reword(rng: random.Random, meaning: Meaning, wording: Wording, kept: float) 
 
 
 def realise(meaning: Meaning, family: str, pattern: Pattern, wording: Wording) -> str:
-    """The sentence: every part of the meaning said once, in the family's style, with a capital letter in front."""
+    """The sentence: each part of the meaning said once, in the family's style, a capital letter in front."""
     sentence = pattern.text.format_map(Clause(meaning, FAMILIES[family].style, wording, pattern.front))
     return sentence[0].upper() + sentence[1:]
 
@@ -190,7 +190,7 @@ def vocabulary() -> list[str]:
 
 
 def _inflected(concept: Concept, word: str) -> list[str]:
-    """The forms of a word that patterns use besides its base: plurals where they are counted, -ing outside public life."""
+    """The forms in use besides the base: plurals of what is counted, -ing outside public life."""
     if concept.kind == "noun":
         return [plural(word)] if described_by("count", concept.name) else []
     if concept.kind != "verb":

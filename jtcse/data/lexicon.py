@@ -22,7 +22,7 @@ SAME_TREE, UNRELATED = 0.05, 0.0
 
 @dataclass(frozen=True)
 class Concept:
-    """One synonym set. ``words`` is empty for a class that has no word of its own; ``parent`` is "" at a root."""
+    """One synonym set; a class without a word of its own has no ``words``, a root has the ``parent`` ""."""
 
     name: str
     kind: str
@@ -65,7 +65,7 @@ def lexicon() -> Lexicon:
     plurals: dict[str, str] = {}
     pasts: dict[str, tuple[str, str]] = {}
     mass: set[str] = set()
-    for depth, kind, parent, names, attributes in _outline():
+    for kind, parent, names, attributes in _outline():
         inherited = dict(concepts[parent].attributes) if parent else {}
         words = []
         for notation in names:
@@ -86,8 +86,8 @@ def lexicon() -> Lexicon:
     return Lexicon(concepts, plurals, pasts, frozenset(mass))
 
 
-def _outline() -> Iterator[tuple[int, str, str, list[str], dict[str, str]]]:
-    """Lines of the file as (depth, kind, parent's name, words in notation, own attributes)."""
+def _outline() -> Iterator[tuple[str, str, list[str], dict[str, str]]]:
+    """Lines of the file as (kind, parent's name, words in notation, own attributes)."""
     kind, above = "", []
     for text in files(__package__).joinpath("lexicon.txt").read_text(encoding="utf-8").splitlines():
         if text in KINDS:
@@ -99,7 +99,7 @@ def _outline() -> Iterator[tuple[int, str, str, list[str], dict[str, str]]]:
             del above[depth:]
             parent = above[-1] if above else ""
             above.append(names[0].lstrip("~").partition("=")[0].strip("()"))
-            yield depth, kind, parent, names, dict(re.findall(r"(\w+)=(.+?)(?= \w+=|$)", extra))
+            yield kind, parent, names, dict(re.findall(r"(\w+)=(.+?)(?= \w+=|$)", extra))
 
 
 @cache

@@ -12,19 +12,18 @@ from typing import NamedTuple
 
 from jtcse.data.lexicon import lexicon, members, similarity
 
-# scene: somebody does something; task: something is to be done; affair: public life; gloss: what a word means.
-DOMAINS = ("scene", "task", "affair", "gloss")
 DETAILS = ("agent_trait", "patient_trait", "count", "manner", "tool", "place", "cause", "time")
 
 # Share of the whole that each part of a meaning has in the gold score: who does what to whom before all else.
 WEIGHTS = {
-    "agent": 1.0, "action": 1.2, "patient": 1.0, "topic": 1.0, "agent_trait": 0.3, "patient_trait": 0.3, "count": 0.25,
-    "manner": 0.25, "tool": 0.4, "place": 0.4, "cause": 0.5, "time": 0.3,
+    "agent": 1.0, "action": 1.2, "patient": 1.0, "topic": 1.0, "agent_trait": 0.3, "patient_trait": 0.3,
+    "count": 0.25, "manner": 0.25, "tool": 0.4, "place": 0.4, "cause": 0.5, "time": 0.3,
 }  # fmt: skip
 NEGATED_FACTOR = 0.4  # of two sentences that are the same but for a 'not': 2 of 5 points
 HIGHEST = 5.0
 
-# How often a detail is said, where the domain has it at all.
+# How often a detail is said, by domain, where the domain has it at all. A scene: somebody does something;
+# a task: something is to be done; an affair: public life; a gloss: what a word means.
 FREQUENCY = {
     "scene": {
         "agent_trait": 0.4,
@@ -54,14 +53,15 @@ FREQUENCY = {
     },
 }
 NEGATION = 0.06
-PATIENT_FIRST = 0.5  # of the meanings begin with the noun, all nouns alike, so that none is rare; the others with the verb
-# A noun's tenth favourite verb or place is this steeply rarer than its first (Zipf exponent). It gives each concept
-# company of its own, shared by its synonyms: what distributional learning lives on.
+# Share of events that begin with a noun, all nouns alike, so that none is rare; the rest begin with a verb.
+PATIENT_FIRST = 0.5
+# How much rarer a noun's tenth favourite verb or place is than its first (Zipf exponent). It gives each
+# concept company of its own, shared by its synonyms: what distributional learning lives on.
 STEEPNESS = 1.2
 
 
 class Meaning(NamedTuple):
-    """An event as concept names by role; "" where nothing is said. ``topic`` names the role that a gloss defines."""
+    """An event: concept names by role, "" where nothing is said; ``topic`` names the role a gloss defines."""
 
     domain: str
     action: str
@@ -103,14 +103,14 @@ def shard(meaning: Meaning) -> int:
 
 @cache
 def _favourites(head: str, names: frozenset[str]) -> tuple[list[str], list[float]]:
-    """``names`` in the order in which ``head`` likes their company, with cumulated Zipf weights; liking is mutual."""
+    """``names`` as ``head`` likes their company, first the dearest, with cumulated Zipf weights."""
     order = sorted(names, key=lambda name: (zlib.crc32(" + ".join(sorted((head, name))).encode()), name))
     return order, list(accumulate((rank + 1) ** -STEEPNESS for rank in range(len(order))))
 
 
 def _pick(rng: random.Random, head: str, names: frozenset[str]) -> str:
     order, weights = _favourites(head, names)
-    return order[bisect_right(weights, rng.random() * weights[-1])] if order else ""
+    return order[bisect_right(weights, rng.random() * weights[-1], 0, len(order) - 1)] if order else ""
 
 
 @cache
@@ -134,7 +134,7 @@ def actions_on(domain: str, patient: str) -> frozenset[str]:
 
 @cache
 def accepts(action: str, role: str) -> frozenset[str]:
-    """The noun concepts that can fill ``role`` (agent, patient, place, tool) of a verb; none: the verb has no such role."""
+    """The nouns for a role (agent, patient, place, tool) of a verb; none where the verb has no such role."""
     spec = lexicon().concepts[action].attributes.get(role)
     return members(spec, "noun") if spec else frozenset()
 
@@ -157,7 +157,7 @@ def _all_happenings() -> frozenset[str]:
 
 
 def draw(rng: random.Random, domain: str, **fixed: str) -> Meaning:
-    """A random meaning of a domain; ``fixed`` sets agent, action or patient beforehand (they must fit together)."""
+    """A random meaning of a domain; ``fixed`` sets agent, action or patient, which must fit together."""
     action, agent, patient = (fixed.get(role, "") for role in ("action", "agent", "patient"))
     if not action and rng.random() < PATIENT_FIRST:
         patient = rng.choice(patients(domain))
@@ -172,7 +172,7 @@ def draw(rng: random.Random, domain: str, **fixed: str) -> Meaning:
 
 
 def _details(rng: random.Random, meaning: Meaning) -> dict[str, str | bool]:
-    """Random details, each with the frequency of its domain; several details in one sentence are thinned out."""
+    """Random details, each as frequent as in its domain; beyond three they get rarer."""
     chosen: dict[str, str | bool] = {}
     for detail, frequency in FREQUENCY[meaning.domain].items():
         if rng.random() < frequency * (0.5 if len(chosen) >= 3 else 1.0):
@@ -213,8 +213,8 @@ def _with_topic(rng: random.Random, meaning: Meaning) -> Meaning:
 def gold(one: Meaning, other: Meaning) -> float:
     """Similarity of two meanings from 0 (unrelated) to 5 (the same), symmetric; words play no part in it.
 
-    The weighted mean over all parts that either has of the similarity of their concepts; a part that only one has
-    counts half its weight against them. Parts that have changed roles count as unlike.
+    The mean similarity of their concepts over all parts that either has, weighted by ``WEIGHTS``; a part that
+    only one has counts half its weight against them. Agent and patient that changed roles count as unlike.
     """
     if other < one:  # the same order of sums either way round: symmetric to the last bit
         one, other = other, one
@@ -232,5 +232,5 @@ def gold(one: Meaning, other: Meaning) -> float:
             shared += 0.0 if unlike else weight * similarity(left, right)
         elif left or right:
             whole += weight / 2
-    score = HIGHEST * shared / whole
-    return score * (NEGATED_FACTOR if one.negated != other.negated else 1.0)
+    score = HIGHEST * shared / whole * (NEGATED_FACTOR if one.negated != other.negated else 1.0)
+    return round(score, 6)

@@ -114,7 +114,7 @@ def _fill(
         return
     translate = open_models()
     with tqdm(total=2 * len(lines), unit="sentence", mininterval=2, disable=not progress) as bar:
-        bar.update(2 * size * (len(shards) - len(missing)))
+        bar.update(2 * (len(lines) - sum(min(size, len(lines) - start) for start in missing)))
         for start in missing:
             sentences = list(lines[start : start + size])
             trips = translate(sentences, bar.update)

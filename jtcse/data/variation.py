@@ -1,6 +1,6 @@
 """Changes to a meaning, one for each way in which the two sentences of a pair can differ.
 
-Each takes a random generator and a meaning, and returns the changed meaning or None where it does not allow the change.
+Each takes a random generator and a meaning, and returns the changed meaning, or None where there is none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def other_details(rng: random.Random, meaning: Meaning) -> Meaning | None:
 
 
 def near(rng: random.Random, meaning: Meaning) -> Meaning | None:
-    """One or two of agent, action and patient exchanged for a relative in the taxonomy: hypernym, hyponym, sibling."""
+    """One or two of agent, action and patient exchanged for a hypernym, hyponym or sibling."""
     for role in rng.sample([r for r in CORE if getattr(meaning, r)], rng.choice((1, 1, 2))):
         kin = relatives(getattr(meaning, role))
         if not kin:
@@ -40,16 +40,7 @@ def near(rng: random.Random, meaning: Meaning) -> Meaning | None:
 
 def same_topic(rng: random.Random, meaning: Meaning) -> Meaning | None:
     """Another event with the same action, the same patient or the same agent, sometimes two of them."""
-    kept = rng.choice(
-        (
-            ("action",),
-            ("agent",),
-            ("patient",),
-            ("action", "agent"),
-            ("action", "patient"),
-            ("agent", "patient"),
-        )
-    )
+    kept = rng.sample(CORE, rng.choice((1, 2)))
     fixed = {role: getattr(meaning, role) for role in kept if getattr(meaning, role)}
     action = fixed.get("action") or rng.choice(actions(meaning.domain))
     if not fixed or any(fixed[role] not in accepts(action, role) for role in fixed if role != "action"):
@@ -70,9 +61,8 @@ def swapped_roles(rng: random.Random, meaning: Meaning) -> Meaning | None:
         agent_trait=meaning.patient_trait,
         patient_trait=meaning.agent_trait,
     )
-    return (
-        None if meaning.count or meaning.topic or not meaning.patient or not is_sensible(changed) else changed
-    )
+    fixed = meaning.count or meaning.topic or not meaning.patient
+    return None if fixed or not is_sensible(changed) else changed
 
 
 def negated(rng: random.Random, meaning: Meaning) -> Meaning | None:
@@ -82,19 +72,17 @@ def negated(rng: random.Random, meaning: Meaning) -> Meaning | None:
 
 def is_sensible(meaning: Meaning) -> bool:
     """Whether verb, nouns, adjectives and number go together, and a gloss has a hypernym to use."""
+    agent, patient, action = meaning.agent, meaning.patient, meaning.action
     described = (
-        ("adjective", "agent_trait", "agent"),
-        ("adjective", "patient_trait", "patient"),
-        ("count", "count", "agent"),
+        (meaning.agent_trait, "adjective", agent),
+        (meaning.patient_trait, "adjective", patient),
+        (meaning.count, "count", agent),
     )
-    for kind, detail, role in described:
-        if getattr(meaning, detail) and getattr(meaning, detail) not in described_by(
-            kind, getattr(meaning, role)
-        ):
-            return False
-    roles = [role for role in ("agent", "patient", "tool") if getattr(meaning, role)]
-    fits = all(getattr(meaning, role) in accepts(meaning.action, role) for role in roles)
-    whole = (
-        bool(meaning.patient) == bool(accepts(meaning.action, "patient")) and meaning.agent != meaning.patient
+    filled = (("agent", agent), ("patient", patient), ("tool", meaning.tool))
+    return (
+        agent != patient
+        and bool(patient) == bool(accepts(action, "patient"))
+        and all(not name or name in accepts(action, role) for role, name in filled)
+        and all(not word or word in described_by(kind, noun) for word, kind, noun in described)
+        and (not meaning.topic or bool(lexicon().hypernym(meaning.defined)))
     )
-    return fits and whole and (not meaning.topic or bool(lexicon().hypernym(meaning.defined)))

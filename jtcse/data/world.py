@@ -1,14 +1,17 @@
 """A generated English world: the wind tunnel in which the method runs where there is no network and no time.
 
-Several hundred words in synonym sets with hypernyms (``lexicon.txt``), meanings drawn from them (``meaning.py``) and
-sentence families that put a meaning into words (``grammar.py``) give an unlabelled corpus, its round trip through a
-stand-in for machine translation, and sentence pairs whose gold score is computed from what they mean.
+About a thousand words in synonym sets with hypernyms (``lexicon.txt``), meanings drawn from them
+(``meaning.py``) and sentence families that put a meaning into words (``grammar.py``) give an unlabelled
+corpus, its round trip through a stand-in for machine translation, and sentence pairs (``graded.py``) whose
+gold score is computed from what they mean.
 
-What it can tell: whether the code runs from end to end, whether a loss moves a score in the direction it should, and
-whether an encoder has learned that different words can say the same, which counting common words does not show.
-What it cannot tell: how well any system does on English. The sentences are short and of few patterns, every word has
-one sense, nothing refers to anything outside its sentence, and the gold scores follow a formula, not readers. Scores
-from here are not comparable with those of real tasks, and an order of systems found here need not hold there.
+What it can tell: whether the code runs from end to end, whether a loss moves a score in the direction it
+should, and whether an encoder has learned that different words can say the same, which counting words cannot.
+
+What it cannot tell: how well any system does on English. The sentences are short and of few patterns, every
+word has one sense, nothing refers to anything outside its sentence, synonyms keep exactly the same company
+(which helps an encoder more than English does), and the gold scores follow a formula, not readers. Scores are
+not comparable with those of real tasks, and an order of systems found here need not hold there.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from itertools import islice
 
 import numpy as np
 
-from jtcse.data.grammar import FAMILIES, Pattern, Said, patterns, realise, reword, say, vocabulary
 from jtcse.data.graded import HELD_OUT, THEMES, graded_pairs
+from jtcse.data.grammar import FAMILIES, Pattern, Said, patterns, realise, reword, say, vocabulary
 from jtcse.data.lexicon import CONTENT_KINDS, lexicon
 from jtcse.data.meaning import DETAILS, Meaning, draw, shard
 from jtcse.data.pairs import PairSet
@@ -61,7 +64,8 @@ DROPPED, BLURRED = 0.12, 0.08  # chance that a detail is lost, that a noun comes
 def pairs(seed: int, n: int, language: str) -> Iterator[tuple[str, str]]:
     """The sentences of ``corpus(seed, n)`` in the same order, each with its round trip through ``language``.
 
-    Any string is a language. Two of them cover different, overlapping parts of the synonym sets, with some noise.
+    Any string is a language. Each covers its own half or so of the synonym sets, likes its own patterns, and
+    loses a little on the way, as translation does.
     """
     rng = random.Random(f"{seed}/round trip/{language}")
     return ((said.text, _round_trip(rng, said, language)) for said in islice(_sentences(seed), n))
@@ -71,7 +75,8 @@ def _round_trip(rng: random.Random, said: Said, language: str) -> str:
     meaning = _lose_something(rng, said.meaning)
     known = reword(rng, meaning, said.wording, kept=1.0) if meaning != said.meaning else said.wording
     wording = {
-        n: word if rng.random() < ASTRAY else _come_back(language, n, word) for n, word in known.items()
+        name: word if rng.random() < ASTRAY else _come_back(language, name, word)
+        for name, word in known.items()
     }
     pattern = said.pattern
     if rng.random() < RESHAPED or not pattern.fits(meaning):
@@ -110,7 +115,7 @@ def _lose_something(rng: random.Random, meaning: Meaning) -> Meaning:
 
 
 def pair_sets(seed: int, n: int = 500) -> dict[str, PairSet]:
-    """Seven graded sets of ``n`` pairs by name, and "dev": a mixed one, of other meanings, to select checkpoints on.
+    """Seven graded sets of ``n`` pairs by name, and "dev", of other meanings, to select checkpoints on.
 
     Gold scores run from 0 to 5 (:func:`jtcse.data.meaning.gold`). What a set stresses stands in
     :data:`jtcse.data.graded.THEMES` and in the set's ``source``.

@@ -1,0 +1,5 @@
+"""``python -m jtcse``: the command line."""
+
+from jtcse.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""One look for all figures, and ``show``, which puts a figure on the page.
+
+Widths suit a phone as well as a desk: 6.4 inches, large letters, at most three panels in a row. Colours are
+Okabe and Ito's, which colour-blind readers can tell apart; a system has the same one on every page.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {
+    "start": "#767676",
+    "tower_1": "#0072B2",
+    "tower_2": "#56B4E9",
+    "sum": "#E69F00",
+    "jtcse": "#D55E00",
+    "distilled": "#009E73",
+}
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#767676")
+NAMES = {
+    "start": "start",
+    "tower_1": "tower I",
+    "tower_2": "tower II",
+    "sum": "I + II",
+    "jtcse": "JTCSE",
+    "distilled": "distilled",
+}
+WIDTH = 6.4  # inches
+
+
+def show(figure: Any, alt: str, still: Figure | None = None) -> None:
+    """Display a figure with a text for those who cannot see it.
+
+    Args:
+        figure: of Matplotlib, or of Plotly if a reader can turn it.
+        alt: what is to be seen, in one sentence.
+        still: for a Plotly figure, the same in Matplotlib: shown where no script runs.
+    """
+    from IPython.display import HTML, display
+
+    if hasattr(figure, "to_plotly_json"):
+        from jtcse.turning import show_turnable
+
+        show_turnable(figure, picture(still, alt) if still is not None else escape(alt))
+    else:
+        display(HTML(picture(figure, alt)))
+
+
+def picture(figure: Figure, alt: str) -> str:
+    """A Matplotlib figure as an HTML image that shrinks with the page."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=160)
+    data = base64.b64encode(stream.getvalue()).decode()
+    width = round(figure.get_figwidth() * 110)
+    style = "max-width:100%;height:auto"
+    return f'<img alt="{escape(alt)}" style="{style}" width="{width}" src="data:image/png;base64,{data}">'
+
+
+@cache
+def _look() -> None:
+    import seaborn
+
+    seaborn.set_theme(
+        style="whitegrid",
+        palette=CYCLE,
+        rc={
+            "font.size": 12,
+            "axes.labelsize": 12,
+            "axes.titlesize": 13,
+            "xtick.labelsize": 11,
+            "ytick.labelsize": 11,
+            "legend.fontsize": 11,
+            "legend.frameon": False,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "grid.linewidth": 0.6,
+            "axes.titlelocation": "left",
+        },
+    )
+
+
+def panels(
+    count: int = 1, *, columns: int = 1, height: float = 3.4, **shared: bool
+) -> tuple[Figure, list[Axes]]:
+    """A figure and ``count`` panels in the look of the project; ``height`` of a row in inches."""
+    from matplotlib.figure import Figure
+
+    _look()
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+    for unused in axes[count:]:
+        unused.set_visible(False)
+    return figure, axes[:count]

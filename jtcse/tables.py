@@ -1,0 +1,213 @@
+"""One look for every table: settings, measured scores, printed scores beside them, run records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jtcse.config import Section, Settings, load_settings
+from jtcse.page import direction, verdict
+
+if TYPE_CHECKING:
+    import pandas
+    from IPython.display import HTML
+
+    from jtcse.records import RunRecord
+    from jtcse.stages import Measured
+
+TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR", "average": "7Avg"}  # ours to the paper's
+PRINTED = ("SimCSE", "TNCSE", "JTCSE", "JTCSE_D")  # rows of Table I that are shown beside ours
+COMPARISONS = {
+    ("tower_1", "start"): "Stage 1 improves the encoder (tower I)",
+    ("tower_2", "start"): "Stage 1 improves the encoder (tower II)",
+    ("sum", "tower_1"): "Two towers together are better than tower I",
+    ("sum", "tower_2"): "Two towers together are better than tower II",
+    ("jtcse", "sum"): "Training the twin jointly is better than adding its towers",
+    ("distilled", "tower_1"): "The distilled tower is better than tower I",
+    ("distilled", "jtcse"): "The distilled tower is better than its teacher",
+}
+"""What the paper says or its Table I shows: the first system's average is above the second's."""
+
+
+def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2) -> HTML:
+    """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
+    from IPython.display import HTML
+
+    text = frame.to_html(
+        index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
+    )
+    return HTML(f'<div style="overflow-x:auto">{text}</div>')
+
+
+def facts(values: Mapping[str, Any]) -> HTML:
+    """Names and values in two columns; whole numbers with their thousands apart."""
+    import pandas
+
+    shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+    return table(pandas.DataFrame({"": list(shown), "value": list(shown.values())}))
+
+
+def settings_table(
+    settings: Settings, sections: Sequence[str], paper: str = "paper_bert", *, all_of_them: bool = True
+) -> HTML:
+    """The settings of a run beside those of the paper's profile, with what each means.
+
+    Args:
+        sections: groups to show.
+        paper: the profile to compare with.
+        all_of_them: False leaves out what is equal.
+    """
+    import pandas
+
+    here, there = dict(_leaves(settings)), dict(_leaves(load_settings(paper)))
+    rows = [
+        {
+            "setting": name,
+            "here": _plain(value),
+            paper: _plain(there[name]),
+            "differs": "differs" if value != there[name] else "",
+            "meaning": _meaning(name),
+        }
+        for name, value in here.items()
+        if name.split(".")[0] in sections and (all_of_them or value != there[name])
+    ]
+    return table(pandas.DataFrame(rows, columns=["setting", "here", paper, "differs", "meaning"]))
+
+
+def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _meaning(name: str) -> str:
+    model: Any = Settings
+    *path, last = name.split(".")
+    for part in path:
+        model = model.model_fields[part].annotation
+    return model.model_fields[last].description or ""
+
+
+def scores_table(measured: Measured) -> HTML:
+    """Systems by tasks: points, and the 95 % interval under them."""
+    import pandas
+
+    rows = {}
+    for metric in measured.metrics():
+        system, task = metric.name.split("/")
+        rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.1f} to {metric.high:.1f})"
+    return table(pandas.DataFrame(rows).T, index=True)
+
+
+def printed_backbone(settings: Settings) -> str:
+    """The half of Table I that a profile's encoder belongs beside."""
+    return "RoBERTa-base" if "roberta" in settings.encoder.name.lower() else "BERT-base"
+
+
+def beside_printed(measured: Measured, settings: Settings) -> HTML:
+    """Each task of Table I: what this run measured, and what the paper prints for its systems."""
+    import pandas
+
+    from jtcse.paper.printed import printed_text
+
+    backbone, columns = printed_backbone(settings), {}
+    for metric in measured.metrics():
+        system, task = metric.name.split("/")
+        columns.setdefault(("measured here", system), {})[task] = f"{metric.value:.2f}"
+    tasks = list(next(iter(columns.values())))
+    for model in PRINTED:
+        ids = {task: f"table1/{backbone}/{model}/{TASK_IDS.get(task, task)}" for task in tasks}
+        columns[f"printed, {backbone}", model] = {task: printed_text(name) for task, name in ids.items()}
+    return table(pandas.DataFrame(columns).reindex(tasks), index=True)
+
+
+def printed_averages(settings: Settings) -> HTML:
+    """The paper's averages alone, for a profile whose tasks the paper does not have."""
+    import pandas
+
+    from jtcse.paper.printed import printed_text
+
+    backbone = printed_backbone(settings)
+    values = [printed_text(f"table1/{backbone}/{model}/7Avg") for model in PRINTED]
+    return table(
+        pandas.DataFrame({f"printed, other data ({backbone})": PRINTED, "average of seven tasks": values})
+    )
+
+
+def claims_table(record: RunRecord) -> HTML:
+    """The comparisons of the seven tasks' record: what the paper says, what was found, whether they agree."""
+    import pandas
+
+    found = {metric.name: metric for metric in record.metrics}
+    rows = []
+    for (first, second), words in COMPARISONS.items():
+        metric = found.get(f"difference/{first}-{second}")
+        state = direction(metric.low, metric.high) if metric else "not run"
+        result = verdict(metric.value, metric.low, metric.high) if metric else "–"
+        rows.append({"claim": words, "here": result, "direction": state})
+    return table(pandas.DataFrame(rows))
+
+
+def tally(record: RunRecord) -> dict[str, int]:
+    """How many of the comparisons in a record of the seven tasks agree, disagree and are undecided."""
+    found = [direction(m.low, m.high) for m in record.metrics if m.name.startswith("difference/")]
+    states = ("agrees", "disagrees", "undecided")
+    return {"compared": len(found)} | {state: found.count(state) for state in states}
+
+
+def runs_table(records: Sequence[RunRecord]) -> HTML:
+    """One row a run: when, how long, on what."""
+    import pandas
+
+    return table(
+        pandas.DataFrame(
+            [
+                {
+                    "run": record.run,
+                    "minutes": record.provenance.seconds / 60,
+                    "peak memory, MiB": f"{record.provenance.peak_memory_mib:,.0f}",
+                    "device": record.provenance.device,
+                    "commit": _commit(record),
+                    "begun": record.provenance.started[:16].replace("T", " "),
+                    "metrics": len(record.metrics),
+                }
+                for record in records
+            ]
+        )
+    )
+
+
+def _commit(record: RunRecord) -> str:
+    made = record.provenance
+    return "none" if made.commit is None else made.commit[:10] + (" (changed)" if made.dirty else "")
+
+
+def metrics_table(records: Sequence[RunRecord]) -> HTML:
+    """Every metric of every record."""
+    import pandas
+
+    return table(
+        pandas.DataFrame(
+            [
+                {
+                    "run": record.run,
+                    "metric": m.name,
+                    "value": f"{m.value:.4g}",
+                    "unit": m.unit,
+                    "n": f"{m.n:,}",
+                    "95 % interval": "–" if m.low is None else f"{m.low:.4g} to {m.high:.4g}",
+                }
+                for record in records
+                for m in record.metrics
+            ]
+        )
+    )

@@ -7,6 +7,7 @@ single settings by dotted names (``stage2.steps=20``). Everything passes through
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +31,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A group of settings; unknown names and wrong types are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RunSettings(Section):
@@ -188,7 +189,7 @@ def load_settings(profile: str, overrides: Mapping[str, Any] | None = None) -> S
     for name, value in (overrides or {}).items():
         _turn(values, name, value)
     try:
-        return Settings.model_validate_json(json.dumps(values))
+        return Settings.model_validate_json(json.dumps(values, default=str))  # YAML has dates, JSON has not
     except ValidationError as error:
         raise UserError(_sentence(error, values)) from error
 
@@ -204,7 +205,10 @@ def parse_assignments(words: list[str]) -> dict[str, Any]:
         name, sign, text = word.partition("=")
         if not sign:
             raise UserError(f"found {word!r} where a setting such as stage2.steps=20 was expected")
-        overrides[name.strip()] = _number(yaml.safe_load(text))
+        try:
+            overrides[name.strip()] = _number(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise UserError(f"the value in {word!r} is not whole YAML; lists are written [a, b], words with signs in quotes") from error
     return overrides
 
 
@@ -260,6 +264,8 @@ def _sentence(error: ValidationError, values: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return str(unknown("setting", place, _leaves(values)))
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        return str(unknown(f"value of {place}", first["input"], re.findall(r"'(.*?)'", first["ctx"]["expected"])))
     found = "" if first["type"] == "value_error" or not place else f"; found {first['input']!r}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}{found}{more}"

@@ -20,49 +20,66 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def _speaking_of_full_disks(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise UserError(
-                f"no room left to write {path} ({error.strerror}); what was there before is untouched: "
-                "free some space and run the same command again"
-            ) from error
-        raise
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        raise UserError(
+            f"no room left to write {path} ({error}); what was there before is untouched: "
+            "free some space and run the same command again"
+        ) from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether a disk was full. safetensors says so in an error of its own, with the system's number in its text."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return type(error).__name__ == "SafetensorError" and any(f"(os error {number})" in str(error) for number in FULL)
 
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:
     """Write ``data`` under a temporary name, then move it over ``path``: a kill leaves the old file or the new one."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     payload = data.encode() if isinstance(data, str) else data
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with _speaking_of_full_disks(path), os.fdopen(handle, "wb") as stream:
-            stream.write(payload)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with _speaking_of_full_disks(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(payload)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path | str) -> Iterator[Path]:
     """A temporary folder that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        with _speaking_of_full_disks(path):
+    with _speaking_of_full_disks(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
             yield fresh
-        os.chmod(fresh, 0o755)
-        old = fresh.with_name(fresh.name + ".old")
-        if path.exists():
-            os.replace(path, old)
+            os.chmod(fresh, 0o755)
+            _take_the_place(fresh, path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _take_the_place(fresh: Path, path: Path) -> None:
+    old = fresh.with_name(fresh.name + ".old")
+    if path.exists():
+        os.replace(path, old)
+    try:
         os.replace(fresh, path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256(path: Path | str) -> str:

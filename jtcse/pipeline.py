@@ -98,6 +98,7 @@ def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
     table = Table(
         "run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})"
     )
+    table.columns[1].overflow = "fold"  # a name that is cut short names nothing
     for column in (2, 3, 5):
         table.columns[column].justify = "right"
     for record in (read_record(folder / f"{name}.json") for name in names):

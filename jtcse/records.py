@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -15,7 +15,7 @@ from jtcse.files import write_atomically
 class Part(BaseModel):
     """A piece of a record; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Metric(Part):
@@ -59,7 +59,7 @@ class Provenance(Part):
 class RunRecord(Part):
     """One executed notebook or command."""
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     run: str
     profile: str
     settings: dict[str, Any]

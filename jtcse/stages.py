@@ -175,14 +175,29 @@ class Measured:
         return found
 
 
+class _Once:
+    """An encoder that keeps its last answer: the sum asks both towers for what they were asked before."""
+
+    def __init__(self, encoder) -> None:
+        self._encoder, self._asked, self._answer = encoder, None, None
+
+    def encode(self, sentences: Sequence[str]):
+        if sentences != self._asked:
+            self._asked, self._answer = sentences, self._encoder.encode(sentences)
+        return self._answer
+
+
 def evaluate_all(run: Run, systems: Sequence[str] = tuple(SYSTEMS)) -> Measured:
     """Score systems on the graded sets; per-pair scores go to ``scores/<system>.npz``."""
     from jtcse.evaluation.sts import save_scores, score_sets
 
     _, sets = graded(run)
+    once = {name: _Once(open_system(run, name)) for name in systems if name not in ("sum", "jtcse")}
     measured = {}
     for name in systems:
-        measured[name] = score_sets(open_system(run, name), sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
+        together = name == "sum" and {"tower_1", "tower_2"} <= once.keys()
+        encoder = SumEncoder([once["tower_1"], once["tower_2"]]) if together else once.get(name) or open_system(run, name)
+        measured[name] = score_sets(encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
         save_scores(run.workspace.scores / f"{name}.npz", measured[name])
     return Measured(measured)
 

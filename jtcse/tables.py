@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     import pandas
     from IPython.display import HTML
 
-    from jtcse.records import RunRecord
-    from jtcse.stages import Measured
+    from jtcse.records import Metric, RunRecord
 
 TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR", "average": "7Avg"}  # ours to the paper's
 PRINTED = ("SimCSE", "TNCSE", "JTCSE", "JTCSE_D")  # rows of Table I that are shown beside ours
@@ -97,12 +96,12 @@ def _meaning(name: str) -> str:
     return model.model_fields[last].description or ""
 
 
-def scores_table(measured: Measured) -> HTML:
-    """Systems by tasks: points, and the 95 % interval under them."""
+def scores_table(metrics: Sequence[Metric]) -> HTML:
+    """Systems by tasks, out of metrics named ``system/task``: points and the 95 % interval."""
     import pandas
 
     rows = {}
-    for metric in measured.metrics():
+    for metric in metrics:
         system, task = metric.name.split("/")
         rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.1f} to {metric.high:.1f})"
     return table(pandas.DataFrame(rows).T, index=True)
@@ -113,14 +112,18 @@ def printed_backbone(settings: Settings) -> str:
     return "RoBERTa-base" if "roberta" in settings.encoder.name.lower() else "BERT-base"
 
 
-def beside_printed(measured: Measured, settings: Settings) -> HTML:
-    """Each task of Table I: what this run measured, and what the paper prints for its systems."""
+def beside_printed(metrics: Sequence[Metric], settings: Settings) -> HTML:
+    """Each task of Table I: what this run measured, and what the paper prints for its systems.
+
+    Args:
+        metrics: named ``system/task``.
+    """
     import pandas
 
     from jtcse.paper.printed import printed_text
 
     backbone, columns = printed_backbone(settings), {}
-    for metric in measured.metrics():
+    for metric in metrics:
         system, task = metric.name.split("/")
         columns.setdefault(("measured here", system), {})[task] = f"{metric.value:.2f}"
     tasks = list(next(iter(columns.values())))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,7 +192,8 @@ def _look(accelerator, module: nn.Module, select: Callable[[], float]) -> float 
 
 def _remember(accelerator, checkpoints: Checkpoints, module, optimiser, history: History, step: int, score: float | None) -> None:
     if accelerator.is_main_process:
-        better = score is None or history.best_score is None or score > history.best_score
+        best = history.best_score
+        better = score is None or best is None or score > best or math.isnan(best)
         if score is not None:
             history.rows[-1]["dev"] = score
         if better:

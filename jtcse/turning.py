@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,15 +44,15 @@ def show_turnable(figure: Turnable, still: str) -> None:
     Args:
         still: HTML that stands in its place until, or unless, the script runs.
     """
-    from IPython.display import display
+    from IPython.display import HTML, display
 
-    if "google.colab" in sys.modules:
+    # Where a reader sits, the front end draws Plotly itself: Jupyter names its session to the kernel.
+    if "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ:
         figure.show()
         return
     text = figure.to_json()
     name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    html = PAGE.format(name=name, still=still, figure=text.replace("</", "<\\/"), script=SCRIPT)
-    display({"text/html": html, "application/vnd.plotly.v1+json": figure.to_plotly_json()}, raw=True)
+    display(HTML(PAGE.format(name=name, still=still, figure=text.replace("</", "<\\/"), script=SCRIPT)))
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Runs that end by SIGKILL at named moments: ``python killed.py MODEL OUT MOMENT ...`` writes to ``OUT/<moment>``."""
+"""Runs that end by SIGKILL at named moments: ``killed.py MODEL OUT MOMENT ...`` writes ``OUT/MOMENT``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def after(calls: int, function: Callable) -> Callable:
 
 
 def die(model: Path, folder: Path, moment: str) -> None:
-    """Train until the moment comes: ``look 2``, ``batch 5``, ``save 3`` (the first of the second checkpoint's files)."""
+    """Train until the moment comes: ``look_2``, ``batch_5``, ``save_3`` (its third file)."""
     kind, number = moment.split("_")
     made = small_run.objective("jtcse", model)
     look: Callable = lambda: small_run.score(made.module)  # noqa: E731

@@ -1,4 +1,4 @@
-"""Training runs of seconds on tiny stand-ins: what the tests of training and the programs that they start have in common."""
+"""Training runs of seconds on tiny stand-ins, for the tests of training and the programs that they start."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def objective(
 
 @torch.no_grad()
 def shake(model, seed: int) -> None:
-    """Move all weights: stock random weights put every sentence at nearly the same place, where gradients vanish."""
+    """Move all weights: fresh ones put every sentence at nearly one place, where gradients vanish."""
     for number, weight in enumerate(model.parameters()):
         generator = torch.Generator().manual_seed(1000 * seed + number)
         weight += 0.1 * torch.randn(weight.shape, generator=generator).to(weight.device)

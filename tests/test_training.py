@@ -1,4 +1,4 @@
-"""The trainer on tiny towers: repeatable, resumable, shared out over processes, and careful with what it keeps."""
+"""The trainer on tiny towers: repeatable, resumable, shared over processes, careful with what it keeps."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def counted(made) -> list[int]:
 
 def program(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Python with the checkout's package and these helpers importable."""
-    found = os.pathsep.join((str(HERE.parent), str(HERE)))
-    return subprocess.run([sys.executable, *map(str, words)], env=os.environ | {"PYTHONPATH": found}, cwd=HERE,
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE)))}
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, env=settings, cwd=HERE, capture_output=True, text=True, timeout=300)
 
 
-# -- repeatable ----------------------------------------------------------------------------------------------------
+# -- repeatable ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,9 +76,9 @@ def test_the_seed_decides_every_bit(name: str, model: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_lowers_the_loss(name: str, model: Path, tmp_path: Path) -> None:
-    made = small_run.objective(name, model, steps=30, batch_size=16)
-    losses = small_run.run(made, tmp_path).frame()["loss"]
-    assert losses[-8:].mean() < 0.97 * losses[:8].mean()
+    made = small_run.objective(name, model, steps=20, evaluate_every=20)
+    losses = small_run.run(made, tmp_path, rate=3e-3).frame()["loss"]
+    assert losses[-6:].mean() < 0.97 * losses[:6].mean()
 
 
 def test_an_epoch_meets_every_sentence_once_in_an_order_of_its_own() -> None:
@@ -98,15 +98,15 @@ def test_null_steps_are_one_pass(model: Path, tmp_path: Path) -> None:
 def test_length_groups_change_no_loss(model: Path, tmp_path: Path) -> None:
     for name in ("simcse", "jtcse", "distillation"):
         runs = []
-        for groups in (1, 2, 4):
-            made = small_run.objective(name, model, dropout=0.0, length_groups=groups)
+        for groups in (1, 3):
+            made = small_run.objective(name, model, dropout=0.0, length_groups=groups, steps=3)
             runs.append(
                 small_run.run(made, tmp_path / f"{name}_{groups}", rate=1e-4).frame().drop(columns="step")
             )
         assert all(np.allclose(runs[0], other, atol=1e-5) for other in runs[1:])
 
 
-# -- rates ---------------------------------------------------------------------------------------------------------
+# -- rates ---------------------------------------------------------------------------------------------------
 
 
 def rates(model: Path, folder: Path, **changes) -> list[float]:
@@ -131,7 +131,7 @@ def test_schedules(model: Path, tmp_path: Path) -> None:
     )
 
 
-# -- what is kept --------------------------------------------------------------------------------------------------
+# -- what is kept --------------------------------------------------------------------------------------------
 
 
 def scripted(made, scores: list[float]) -> tuple[Callable[[], float], list[dict[str, Tensor]]]:
@@ -186,7 +186,7 @@ def test_history_names_every_part(model: Path, tmp_path: Path) -> None:
         assert row["loss"] == pytest.approx(sum(row[part] for part in parts), rel=1e-6)
 
 
-# -- going on ------------------------------------------------------------------------------------------------------
+# -- going on ------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_not_repeated(model: Path, tmp_path: Path) -> None:
@@ -209,6 +209,14 @@ def test_another_run_does_not_go_on_from_this_ones_checkpoint(
     assert len(calls) == 6
 
 
+MOMENTS = {
+    "look_2": 6,  # in the look after step 2, before the first checkpoint
+    "batch_4": 4,  # between checkpoints, after that of step 2
+    "save_4": 4,  # between 'best' and 'last' of the checkpoint of step 4
+}
+"""Moments of the kill, and how many of the six batches are then still to come."""
+
+
 @pytest.fixture(scope="module")
 def killed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of runs that SIGKILL ended at the moments of their names (see ``killed.py``)."""
@@ -216,16 +224,6 @@ def killed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ended = program("killed.py", model, out, *MOMENTS)
     assert ended.returncode == 0, ended.stderr
     return out
-
-
-MOMENTS = {
-    "look_2": 1,  # in the look after step 2, before the first checkpoint
-    "look_4": 3,  # in the look after step 6: steps 5 and 6 are lost
-    "batch_4": 2,  # between checkpoints
-    "save_3": 3,  # while writing 'best' of the second checkpoint
-    "save_4": 3,  # between 'best' and 'last' of the second checkpoint
-}
-"""Moments, and how many batches an uninterrupted run would still have to make... counted from its last checkpoint."""
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -239,7 +237,7 @@ def test_after_kill_9_it_goes_on_to_the_same_bits(
     history = small_run.run(made, killed / moment, select=lambda: small_run.score(made.module))
     assert same(small_run.weights(made.module), small_run.weights(whole.module))
     assert history == expected
-    assert len(calls) == {"look_2": 6, "look_4": 2, "batch_4": 4, "save_3": 4, "save_4": 4}[moment]
+    assert len(calls) == MOMENTS[moment]
 
 
 def test_a_checkpoint_cut_in_half_is_started_over(model: Path, tmp_path: Path) -> None:
@@ -250,7 +248,7 @@ def test_a_checkpoint_cut_in_half_is_started_over(model: Path, tmp_path: Path) -
         assert same(trained("simcse", model, tmp_path), first)
 
 
-# -- what goes wrong -----------------------------------------------------------------------------------------------
+# -- what goes wrong -----------------------------------------------------------------------------------------
 
 
 def poisoned(made, step: int, poison: Callable[[Tensor], Tensor]) -> list[list[list[str]]]:
@@ -308,8 +306,7 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("call", [3, 4], ids=["best", "last"])
-@pytest.mark.parametrize("kind", FULL)
+@pytest.mark.parametrize(("kind", "call"), [("system", 3), ("safetensors", 4)], ids=["best", "last"])
 def test_a_full_disk_leaves_the_last_checkpoint(
     kind: str, call: int, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,7 +332,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     assert same(small_run.weights(made.module), trained("simcse", model, tmp_path / "whole"))
 
 
-# -- several processes ---------------------------------------------------------------------------------------------
+# -- several processes ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

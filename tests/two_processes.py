@@ -17,21 +17,11 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from jtcse.errors import UserError
 
+PRINTED = {"infonce": "two_view", "icnce": "same_view", "ictm": "printed"}
 CASES = {
     "simcse": ("simcse", {"infonce": "two_n"}),
-    "simcse printed": ("simcse", {"infonce": "two_view", "length_groups": 3}),
     "jtcse": ("jtcse", {}),
-    "jtcse printed": (
-        "jtcse",
-        {
-            "infonce": "two_view",
-            "icnce": "same_view",
-            "ictm": "printed",
-            "cross_stream": "last",
-            "length_groups": 2,
-        },
-    ),
-    "jtcse fed": ("jtcse", {"cross_stream": "fed"}),
+    "jtcse printed": ("jtcse", {**PRINTED, "cross_stream": "last", "length_groups": 2}),
     "jtcse without ictm": ("jtcse", {"parts": ["infonce", "icnce"]}),  # leaves the poolers without a gradient
     "distillation": ("distillation", {}),
 }
@@ -41,7 +31,7 @@ def trace(model: Path, folder: Path, case: str) -> dict[str, Tensor]:
     """Loss parts of each step, gradients before each update, and the weights at the end."""
     name, changes = CASES[case]
     made = small_run.objective(
-        name, model, small_run.corpus(200), dropout=0.0, batch_size=64, steps=3, evaluate_every=3, **changes
+        name, model, small_run.corpus(200), dropout=0.0, batch_size=64, steps=2, evaluate_every=2, **changes
     )
     names = {id(weight): key for key, weight in made.module.named_parameters()}
     found: dict[str, Tensor] = {}

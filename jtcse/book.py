@@ -25,6 +25,7 @@ from jtcse.plan import checkout, read_plan
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PAGES = Path("_build") / "html"
 CLEAN = "clean-notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 # Of MathJax only the script that the pages load and its fonts; the rest is 24 MB.
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
@@ -66,12 +67,22 @@ def assemble(root: Path, profile: str, folder: Path) -> None:
             raise UserError(
                 f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first"
             )
-        shutil.copy(executed, folder)
+        (folder / executed.name).write_text(_without_widgets(executed), encoding="utf8")
         shutil.copy(root / "notebooks" / f"{name}.ipynb", clean)
     _copy_scripts(folder / "assets")
     configuration = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
     text = yaml.safe_dump(_completed(configuration, profile, root), sort_keys=False, allow_unicode=True)
     (folder / "_config.yml").write_text(text, encoding="utf8")
+
+
+def _without_widgets(notebook: Path) -> str:
+    """The notebook without progress bars: pages with widgets ask a network for their scripts."""
+    content = json.loads(notebook.read_text(encoding="utf8"))
+    content["metadata"].pop("widgets", None)
+    for cell in content["cells"]:
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
+    return json.dumps(content)
 
 
 def _completed(configuration: dict[str, Any], profile: str, root: Path) -> dict[str, Any]:

@@ -56,8 +56,9 @@ def histogram(
 ) -> Figure:
     """How numbers spread, a panel a name on one scale; ``systems`` gives a panel a system's colour."""
     figure, axes = panels(len(values), columns=1 if len(values) < 3 else 2, height=2.3, sharex=True)
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
     for axis, (name, numbers) in zip(axes, values.items(), strict=True):
-        axis.hist(numbers, bins=bins, color=COLOURS[(systems or {}).get(name, "tower_1")])
+        axis.hist(numbers, bins=edges, color=COLOURS[(systems or {}).get(name, "tower_1")])
         axis.set_title(f"{name} (n = {len(numbers):,})")
         axis.set_ylabel("count")
     axes[-1].set_xlabel(label)
@@ -97,21 +98,18 @@ def smooth(values: pandas.Series) -> pandas.Series:
     return values.rolling(max(1, len(values) // 20), min_periods=1, center=True).mean()
 
 
-def development(
-    frames: Mapping[str, pandas.DataFrame], starts: Mapping[str, float], levels: Mapping[str, float]
-) -> Figure:
-    """Development score of each run at each look, the chosen look in a ring.
+def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, float]) -> Figure:
+    """Development score of each run at each look, the one whose weights were kept in a ring.
 
     Args:
-        starts: the score of each run before its first step.
+        frames: histories; the look at step 0 is at the starting weights, which are never what is kept.
         levels: scores to compare with, drawn as broken lines.
     """
     figure, (axis,) = panels()
     for name, frame in frames.items():
         looks = frame.dropna(subset=["dev"])
-        steps, scores = [0, *looks["step"]], [starts[name], *looks["dev"]]
-        axis.plot(steps, scores, marker="o", color=COLOURS[name], label=NAMES[name])
-        best = looks.loc[looks["dev"].idxmax()]
+        axis.plot(looks["step"], looks["dev"], marker="o", color=COLOURS[name], label=NAMES[name])
+        best = looks.loc[looks["dev"].where(looks["step"] > 0).idxmax()]
         axis.plot(best["step"], best["dev"], "o", markersize=14, fillstyle="none", color=COLOURS[name])
     for (name, level), style in zip(levels.items(), ("--", ":", "-."), strict=False):
         axis.axhline(level, color="#444444", linestyle=style, linewidth=1.4, label=name)
@@ -135,15 +133,15 @@ def loss_parts(frame: pandas.DataFrame) -> Figure:
 
 def attention_maps(attentions: Sequence[np.ndarray], tokens: Sequence[str]) -> Figure:
     """One map a layer, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
-    figure, axes = panels(
-        len(attentions), columns=2 if len(attentions) <= 6 else 3, height=3.2 if len(attentions) <= 6 else 2.6
-    )
+    few, most = len(attentions) <= 6, max(attention.max() for attention in attentions)
+    figure, axes = panels(len(attentions), columns=2 if few else 3, height=3.3 if few else 2.6)
     for layer, (axis, attention) in enumerate(zip(axes, attentions, strict=True), 1):
-        axis.imshow(attention, cmap="cividis_r", vmin=0, vmax=1)
+        image = axis.imshow(attention, cmap="cividis_r", vmin=0, vmax=most)
         axis.set_title(f"layer {layer}")
         axis.grid(False)
         axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=9)
         axis.set_yticks(range(len(tokens)), tokens, fontsize=9)
+    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6)
     return figure
 
 
@@ -162,12 +160,16 @@ def over_layers(shares: Mapping[str, Sequence[float]], label: str, *, bottom: fl
     return figure
 
 
-def lines(x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> Figure:
-    """Functions of one variable; NaN leaves a gap. Later ones are finer, so that equal ones stay visible."""
+def lines(
+    x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, log: bool = False
+) -> Figure:
+    """Functions of one variable, on a logarithmic axis if so wanted; broken lines let equal ones show through."""
     figure, (axis,) = panels()
     for number, (name, y) in enumerate(ys.items()):
-        axis.plot(x, y, color=CYCLE[number], label=name, linewidth=5 - 1.7 * number, solid_capstyle="butt")
-    axis.set(xlabel=xlabel, ylabel=ylabel)
+        axis.plot(
+            x, y, color=CYCLE[number], label=name, linewidth=4 - number, linestyle=("-", "--", "-")[number]
+        )
+    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     axis.legend()
     return figure
 

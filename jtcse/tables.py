@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from jtcse.records import Metric, RunRecord
 
+CELL = "padding:0.2em 1.2em 0.2em 0;vertical-align:top;text-align:left"
 TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR", "average": "7Avg"}  # ours to the paper's
 PRINTED = ("SimCSE", "TNCSE", "JTCSE", "JTCSE_D")  # rows of Table I that are shown beside ours
 COMPARISONS = {
@@ -28,14 +29,16 @@ COMPARISONS = {
 """What the paper says or its Table I shows: the first system's average is above the second's."""
 
 
-def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2) -> HTML:
+def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap: bool = True) -> HTML:
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     from IPython.display import HTML
 
-    text = frame.to_html(
+    html = frame.to_html(
         index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
     )
-    return HTML(f'<div style="overflow-x:auto">{text}</div>')
+    style = CELL if wrap else CELL + ";white-space:nowrap"
+    html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{style}">')
+    return HTML(f'<div style="overflow-x:auto">{html}</div>')
 
 
 def facts(values: Mapping[str, Any]) -> HTML:
@@ -70,7 +73,8 @@ def settings_table(
         for name, value in here.items()
         if name.split(".")[0] in sections and (all_of_them or value != there[name])
     ]
-    return table(pandas.DataFrame(rows, columns=["setting", "here", paper, "differs", "meaning"]))
+    columns = ["setting", "here", paper, *(["differs"] if all_of_them else []), "meaning"]
+    return table(pandas.DataFrame(rows, columns=columns))
 
 
 def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -97,14 +101,14 @@ def _meaning(name: str) -> str:
 
 
 def scores_table(metrics: Sequence[Metric]) -> HTML:
-    """Systems by tasks, out of metrics named ``system/task``: points and the 95 % interval."""
+    """Tasks by systems, out of metrics named ``system/task``: points and the 95 % interval."""
     import pandas
 
     rows = {}
     for metric in metrics:
         system, task = metric.name.split("/")
-        rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.1f} to {metric.high:.1f})"
-    return table(pandas.DataFrame(rows).T, index=True)
+        rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.0f} to {metric.high:.0f})"
+    return table(pandas.DataFrame(rows), index=True, wrap=False)
 
 
 def printed_backbone(settings: Settings) -> str:
@@ -171,46 +175,39 @@ def runs_table(records: Sequence[RunRecord]) -> HTML:
     """One row a run: when, how long, on what."""
     import pandas
 
-    return table(
-        pandas.DataFrame(
-            [
-                {
-                    "run": record.run,
-                    "minutes": record.provenance.seconds / 60,
-                    "peak memory, MiB": f"{record.provenance.peak_memory_mib:,.0f}",
-                    "device": record.provenance.device,
-                    "commit": _commit(record),
-                    "begun": record.provenance.started[:16].replace("T", " "),
-                    "metrics": len(record.metrics),
-                }
-                for record in records
-            ]
-        )
-    )
+    rows = [
+        {
+            "run": record.run,
+            "minutes": record.provenance.seconds / 60,
+            "peak memory, MiB": f"{record.provenance.peak_memory_mib:,.0f}",
+            "device": record.provenance.device,
+            "commit": _commit(record),
+            "begun": record.provenance.started[:16].replace("T", " "),
+        }
+        for record in records
+    ]
+    return table(pandas.DataFrame(rows), wrap=False)
 
 
 def _commit(record: RunRecord) -> str:
     made = record.provenance
-    return "none" if made.commit is None else made.commit[:10] + (" (changed)" if made.dirty else "")
+    return "none" if made.commit is None else made.commit[:8] + (" (changed)" if made.dirty else "")
 
 
 def metrics_table(records: Sequence[RunRecord]) -> HTML:
     """Every metric of every record."""
     import pandas
 
-    return table(
-        pandas.DataFrame(
-            [
-                {
-                    "run": record.run,
-                    "metric": m.name,
-                    "value": f"{m.value:.4g}",
-                    "unit": m.unit,
-                    "n": f"{m.n:,}",
-                    "95 % interval": "–" if m.low is None else f"{m.low:.4g} to {m.high:.4g}",
-                }
-                for record in records
-                for m in record.metrics
-            ]
-        )
-    )
+    rows = [
+        {
+            "run": record.run,
+            "metric": metric.name,
+            "value": f"{metric.value:.4g}",
+            "unit": metric.unit,
+            "n": f"{metric.n:,}",
+            "95 % interval": "–" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}",
+        }
+        for record in records
+        for metric in record.metrics
+    ]
+    return table(pandas.DataFrame(rows), wrap=False)

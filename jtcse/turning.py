@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from plotly.graph_objects import Figure as Turnable
 
-RATIOS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+RATIOS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 ANGLES = tuple(range(0, 181, 15))
 SCRIPT = "_static/plotly.min.js"  # one copy for the whole book, put there when it is built
 
@@ -184,8 +184,8 @@ def triangle() -> Turnable:
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         showlegend=False,
         plot_bgcolor="white",
-        xaxis={"range": [-3.3, 3.5], "visible": False},
-        yaxis={"range": [-0.6, 3.3], "scaleanchor": "x", "visible": False},
+        xaxis={"range": [-2.2, 2.4], "visible": False},
+        yaxis={"range": [-0.5, 2.2], "scaleanchor": "x", "visible": False},
         sliders=[_slider("angle γ: ", turn, begin, 0.0), _slider("ratio k: ", choose, shown, -0.28)],
     )
     return figure

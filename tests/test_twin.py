@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
+from jtcse.cross_attention import cael_layers, cross_streams
 from jtcse.errors import UserError
 from jtcse.losses import total_parts
 from jtcse.twin import Batch, Tower, Twin, make_batch
@@ -36,8 +37,8 @@ def towers(vocabulary: int, family: str = "bert", **changes) -> list:
     return [tiny.tower(family, seed=seed, vocab_size=vocabulary, **changes) for seed in (1, 2)]
 
 
-def batch_of(lengths: tuple[int, ...], family: str) -> Batch:
-    """One view, one group of random ids; RoBERTa and BERT alike."""
+def batch_of(lengths: tuple[int, ...]) -> Batch:
+    """One view, one group of random ids."""
     return Batch([tiny.tokens(lengths)], torch.arange(len(lengths)), 1, [["?"] * len(lengths)])
 
 
@@ -51,7 +52,7 @@ def batch_of(lengths: tuple[int, ...], family: str) -> Batch:
 def test_the_main_stream_is_two_stock_towers_to_the_last_bit(
     reading: str, family: str, lengths: tuple[int, ...]
 ) -> None:
-    models, batch = [tiny.tower(family, seed=seed) for seed in (1, 2)], batch_of(lengths, family)
+    models, batch = [tiny.tower(family, seed=seed) for seed in (1, 2)], batch_of(lengths)
     found = Twin(*models, cross_stream=reading, cael_count=3).eval()(batch)
     ids, mask = batch.groups[0]
     for number, model in enumerate(models, 1):
@@ -75,9 +76,21 @@ def test_tower_and_twin_are_stock_on_every_group_of_a_real_batch(family: str, to
     assert torch.equal(Tower(models[0]).eval()(batch)["h"], expected[0])
 
 
+@pytest.mark.parametrize(("reading", "count"), [("last", 2), ("carried", 2), ("carried", 6)])
+@torch.no_grad()
+def test_the_cross_stream_is_the_reading_that_was_asked_for(reading: str, count: int) -> None:
+    models, batch = [tiny.tower(seed=seed) for seed in (1, 2)], batch_of((5, 4))
+    found = Twin(*models, cross_stream=reading, cael_count=count).eval()(batch)
+    ids, mask = batch.groups[0]
+    states = [m(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states for m in models]
+    expected = cross_streams(models, states, mask, cael_layers(6, count), reading)
+    assert torch.equal(found["c_1"][0], expected[0])
+    assert torch.equal(found["c_2"][0], expected[1])
+
+
 @torch.no_grad()
 def test_fed_is_another_main_stream() -> None:
-    models, batch = [tiny.tower(seed=seed) for seed in (1, 2)], batch_of((5, 4), "bert")
+    models, batch = [tiny.tower(seed=seed) for seed in (1, 2)], batch_of((5, 4))
     plain, fed = (
         Twin(*models, cross_stream=reading, cael_count=3).eval()(batch) for reading in ("none", "fed")
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def two_stages() -> Figure:
     """What is made of what: text, towers, twin, distilled tower."""
-    figure, (axis,) = panels(height=5.6)
+    figure, (axis,) = panels(height=4.8)
     axis.set(xlim=(0, 10), ylim=(0, 10))
     axis.axis("off")
     boxes = (
@@ -55,7 +55,7 @@ def histogram(
     values: Mapping[str, np.ndarray], label: str, *, bins: int = 30, systems: Mapping[str, str] | None = None
 ) -> Figure:
     """How numbers spread, a panel a name on one scale; ``systems`` gives a panel a system's colour."""
-    figure, axes = panels(len(values), columns=1 if len(values) < 3 else 2, height=2.3, sharex=True)
+    figure, axes = panels(len(values), columns=1 if len(values) < 4 else 2, height=1.9, sharex=True)
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
     for axis, (name, numbers) in zip(axes, values.items(), strict=True):
         axis.hist(numbers, bins=edges, color=COLOURS[(systems or {}).get(name, "tower_1")])
@@ -65,11 +65,9 @@ def histogram(
     return figure
 
 
-def bars(
-    values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[float, float]] | None = None
-) -> Figure:
+def bars(values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[float, float]] | None = None) -> Figure:
     """One bar a name, with its interval where there is one."""
-    figure, (axis,) = panels(height=0.42 * len(values) + 1)
+    figure, (axis,) = panels(height=0.36 * len(values) + 0.9)
     names = list(values)
     axis.barh(names, list(values.values()), color=COLOURS["start"])
     for row, name in enumerate(names if ends else ()):
@@ -121,7 +119,7 @@ def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, flo
 def loss_parts(frame: pandas.DataFrame) -> Figure:
     """The named parts of a loss over steps, each on a scale of its own."""
     names = [name for name in frame.columns if name not in ("step", "loss", "dev")]
-    figure, axes = panels(len(names), columns=2, height=2.4, sharex=True)
+    figure, axes = panels(len(names), columns=2, height=2.1, sharex=True)
     for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
         axis.plot(frame["step"], frame[name], color=CYCLE[number], alpha=0.25, linewidth=0.8)
         axis.plot(frame["step"], smooth(frame[name]), color=CYCLE[number])
@@ -134,13 +132,13 @@ def loss_parts(frame: pandas.DataFrame) -> Figure:
 def attention_maps(attentions: Sequence[np.ndarray], tokens: Sequence[str]) -> Figure:
     """One map a layer, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
     few, most = len(attentions) <= 6, max(attention.max() for attention in attentions)
-    figure, axes = panels(len(attentions), columns=2 if few else 3, height=3.3 if few else 2.6)
+    figure, axes = panels(len(attentions), columns=2 if few else 3, height=2.9 if few else 2.2)
     for layer, (axis, attention) in enumerate(zip(axes, attentions, strict=True), 1):
         image = axis.imshow(attention, cmap="cividis_r", vmin=0, vmax=most)
         axis.set_title(f"layer {layer}")
         axis.grid(False)
-        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=9)
-        axis.set_yticks(range(len(tokens)), tokens, fontsize=9)
+        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8)
+        axis.set_yticks(range(len(tokens)), tokens, fontsize=8)
     figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6)
     return figure
 
@@ -160,15 +158,11 @@ def over_layers(shares: Mapping[str, Sequence[float]], label: str, *, bottom: fl
     return figure
 
 
-def lines(
-    x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, log: bool = False
-) -> Figure:
-    """Functions of one variable, on a logarithmic axis if so wanted; broken lines let equal ones show through."""
+def lines(x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, log: bool = False) -> Figure:
+    """Functions of one variable, its axis logarithmic if wanted; broken lines let equal ones show through."""
     figure, (axis,) = panels()
     for number, (name, y) in enumerate(ys.items()):
-        axis.plot(
-            x, y, color=CYCLE[number], label=name, linewidth=4 - number, linestyle=("-", "--", "-")[number]
-        )
+        axis.plot(x, y, color=CYCLE[number], label=name, linewidth=4 - number, linestyle=("-", "--", "-")[number])
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     axis.legend()
     return figure
@@ -177,7 +171,7 @@ def lines(
 def point_ranges(scores: Mapping[str, Mapping[str, tuple[float, float, float]]]) -> Figure:
     """Points and 95 % intervals, ``scores[system][task] = (points, low, high)``; a band a task."""
     tasks = list(next(iter(scores.values())))
-    figure, (axis,) = panels(height=0.85 * len(tasks) + 1.4)
+    figure, (axis,) = panels(height=0.75 * len(tasks) + 1.3)
     step = 0.8 / len(scores)
     for number, (system, by_task) in enumerate(scores.items()):
         rows = np.arange(len(tasks)) + (number - (len(scores) - 1) / 2) * step

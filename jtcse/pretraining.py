@@ -1,4 +1,9 @@
-"""The generated encoder of the ``embedded`` profile: a small BERT and its masked language modelling."""
+"""The generated encoder of the ``embedded`` profile: a small BERT, pre-trained on two tasks at once.
+
+Masked words, as BERT's; and, in place of BERT's next-sentence task, for which the generated world has no texts, the words of a
+sentence out of its [CLS] vector, by the same output layer. Without a task of its own [CLS] would start as noise, and the two
+towers that stage 1 makes of it would share no directions for stage 2 to tie (BERT's do share them).
+"""
 
 from __future__ import annotations
 
@@ -49,16 +54,19 @@ class _MaskedModel(nn.Module):
         self.register_buffer("special", torch.tensor(sorted(special)), persistent=False)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        losses = []
+        masked, summary = [], []
         for tokens, mask in batch.groups:
-            chosen = (torch.rand(tokens.shape, device=tokens.device) < self.rate) & ~torch.isin(tokens, self.special)
+            words = ~torch.isin(tokens, self.special)
+            chosen = (torch.rand(tokens.shape, device=tokens.device) < self.rate) & words
             hidden = self.model.bert(input_ids=tokens.masked_fill(chosen, self.mask_id), attention_mask=mask).last_hidden_state
-            losses.append(F.cross_entropy(self.model.cls(hidden[chosen]).float(), tokens[chosen], reduction="none"))
-        return {"mlm": torch.cat(losses).mean().view(1, 1)}
+            masked.append(F.cross_entropy(self.model.cls(hidden[chosen]).float(), tokens[chosen], reduction="none"))
+            told = self.model.cls(hidden[:, 0]).float().log_softmax(-1).gather(1, tokens)
+            summary.append(-(told * words).sum(1) / words.sum(1))
+        return {"mlm": torch.cat(masked).mean().view(1, 1), "summary": torch.cat(summary).mean().view(1, 1)}
 
 
 class MaskedLanguageModel:
-    """Objective: predict masked words (BERT's rate, always the mask token; one view, no pairs).
+    """Objective: predict masked words (BERT's rate, always the mask token) from their states and all words from [CLS].
 
     Args:
         model: from ``small_bert``.
@@ -77,5 +85,5 @@ class MaskedLanguageModel:
         return make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
-        """``mlm``, mean over masked words (of each process, then over processes)."""
-        return {"mlm": outputs["mlm"].mean()}
+        """``mlm``, mean over masked words, and ``summary``, mean over sentences (of each process, then over processes)."""
+        return {name: value.mean() for name, value in outputs.items()}

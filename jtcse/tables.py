@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jtcse.records import Metric, RunRecord
 
-CELL = "padding:0.2em 1.2em 0.2em 0;vertical-align:top;text-align:left"
+CELL = "padding:0.2em 0.9em 0.2em 0;vertical-align:top;text-align:left"
 TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR", "average": "7Avg"}  # ours to the paper's
 PRINTED = ("SimCSE", "TNCSE", "JTCSE", "JTCSE_D")  # rows of Table I that are shown beside ours
 COMPARISONS = {
@@ -33,9 +33,7 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     from IPython.display import HTML
 
-    html = frame.to_html(
-        index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
-    )
+    html = frame.to_html(index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left")
     style = CELL if wrap else CELL + ";white-space:nowrap"
     html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{style}">')
     return HTML(f'<div style="overflow-x:auto">{html}</div>')
@@ -49,9 +47,7 @@ def facts(values: Mapping[str, Any]) -> HTML:
     return table(pandas.DataFrame({"": list(shown), "value": list(shown.values())}))
 
 
-def settings_table(
-    settings: Settings, sections: Sequence[str], paper: str = "paper_bert", *, all_of_them: bool = True
-) -> HTML:
+def settings_table(settings: Settings, sections: Sequence[str], paper: str = "paper_bert", *, all_of_them: bool = True) -> HTML:
     """The settings of a run beside those of the paper's profile, with what each means.
 
     Args:
@@ -145,9 +141,7 @@ def printed_averages(settings: Settings) -> HTML:
 
     backbone = printed_backbone(settings)
     values = [printed_text(f"table1/{backbone}/{model}/7Avg") for model in PRINTED]
-    return table(
-        pandas.DataFrame({f"printed, other data ({backbone})": PRINTED, "average of seven tasks": values})
-    )
+    return table(pandas.DataFrame({f"printed, other data ({backbone})": PRINTED, "average of seven tasks": values}))
 
 
 def claims_table(record: RunRecord) -> HTML:

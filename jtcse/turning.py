@@ -32,7 +32,7 @@ PAGE = """<div class="plotly-graph-div" id="{name}">{still}</div>
   }});
   window.jtcsePlotly.then(() => {{
     place.replaceChildren();
-    Plotly.newPlot(place, figure.data, figure.layout, {{responsive: true, displaylogo: false}});
+    Plotly.newPlot(place, figure.data, figure.layout, {{responsive: true, displayModeBar: false}});
   }}, () => undefined);
 }})();
 </script>"""
@@ -111,8 +111,7 @@ def surface() -> Turnable:
         height=460,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         showlegend=False,
-        scene={f"{axis}axis": value for axis, value in names.items()}
-        | {"camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.9}}},
+        scene={f"{axis}axis": value for axis, value in names.items()} | {"camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.9}}},
     )
     return figure
 
@@ -120,7 +119,7 @@ def surface() -> Turnable:
 def surface_still() -> Figure:
     """The same as contours: seen from above."""
     log_k, t, z = _grid()
-    figure, (axis,) = panels(height=3.8)
+    figure, (axis,) = panels(height=3.4)
     filled = axis.contourf(log_k, t, z, levels=20, cmap="cividis")
     figure.colorbar(filled, label="L")
     axis.plot(np.zeros_like(t), t, color=COLOURS["jtcse"])
@@ -180,7 +179,7 @@ def triangle() -> Turnable:
         for n, k in enumerate(RATIOS)
     ]
     figure.update_layout(
-        height=520,
+        height=460,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         showlegend=False,
         plot_bgcolor="white",
@@ -216,7 +215,7 @@ def triangle_still(angle: float = 45, ratios: tuple[float, ...] = (0.5, 1.0, 1.5
     from jtcse.derivation import numeric
 
     radians = np.deg2rad(angle)
-    figure, axes = panels(len(ratios), columns=len(ratios), height=2.6, sharex=True, sharey=True)
+    figure, axes = panels(len(ratios), columns=len(ratios), height=2.2, sharex=True, sharey=True)
     for axis, k in zip(axes, ratios, strict=True):
         tip = k * np.array([np.cos(radians), np.sin(radians)])
         for end, start, system in (

@@ -81,6 +81,19 @@ def test_training_lowers_the_loss(name: str, model: Path, tmp_path: Path) -> Non
     assert losses[-6:].mean() < 0.97 * losses[:6].mean()
 
 
+def test_every_step_of_every_run_draws_dropout_masks_of_its_own(model: Path, tmp_path: Path) -> None:
+    def seeds(seed: int) -> list[int]:
+        made, seen = small_run.objective("simcse", model), []
+        parts = made.parts
+        made.parts = lambda outputs, draw: seen.append(torch.initial_seed()) or parts(outputs, draw)
+        small_run.run(made, tmp_path / f"{len(list(tmp_path.iterdir()))}", seed=seed)
+        return seen
+
+    first = seeds(1)
+    assert first == seeds(1)
+    assert len(set(first + seeds(2))) == 12
+
+
 def test_an_epoch_meets_every_sentence_once_in_an_order_of_its_own() -> None:
     steps = [training._rows(21, 5, step, seed=1) for step in range(1, 9)]
     epochs = [np.concatenate(steps[:4]), np.concatenate(steps[4:])]
@@ -100,9 +113,7 @@ def test_length_groups_change_no_loss(model: Path, tmp_path: Path) -> None:
         runs = []
         for groups in (1, 3):
             made = small_run.objective(name, model, dropout=0.0, length_groups=groups, steps=3)
-            runs.append(
-                small_run.run(made, tmp_path / f"{name}_{groups}", rate=1e-4).frame().drop(columns="step")
-            )
+            runs.append(small_run.run(made, tmp_path / f"{name}_{groups}", rate=1e-4).frame().drop(columns="step"))
         assert all(np.allclose(runs[0], other, atol=1e-5) for other in runs[1:])
 
 
@@ -112,9 +123,7 @@ def test_length_groups_change_no_loss(model: Path, tmp_path: Path) -> None:
 def rates(model: Path, folder: Path, **changes) -> list[float]:
     """The learning rate of every update, as the optimiser saw it."""
     seen: list[float] = []
-    hook = register_optimizer_step_pre_hook(
-        lambda optimiser, *_: seen.append(optimiser.param_groups[0]["lr"])
-    )
+    hook = register_optimizer_step_pre_hook(lambda optimiser, *_: seen.append(optimiser.param_groups[0]["lr"]))
     small_run.run(small_run.objective("simcse", model, **changes), folder, rate=0.01)
     hook.remove()
     return seen
@@ -126,9 +135,7 @@ def test_schedules(model: Path, tmp_path: Path) -> None:
     assert linear == pytest.approx([0.01 * left / 6 for left in (6, 5, 4, 3, 2, 1)])  # the next would be 0
     assert rates(model, tmp_path / "c", warmup=4) == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
     both = rates(model, tmp_path / "d", schedule="linear", warmup=2)
-    assert both == pytest.approx(
-        [0.01 * left / 6 * min(1, step / 2) for step, left in enumerate(range(6, 0, -1), 1)]
-    )
+    assert both == pytest.approx([0.01 * left / 6 * min(1, step / 2) for step, left in enumerate(range(6, 0, -1), 1)])
 
 
 # -- what is kept --------------------------------------------------------------------------------------------
@@ -199,9 +206,7 @@ def test_a_finished_run_is_not_repeated(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 9}, {"rate": 2e-3}, {"fingerprint": "another corpus"}])
-def test_another_run_does_not_go_on_from_this_ones_checkpoint(
-    change: dict, model: Path, tmp_path: Path
-) -> None:
+def test_another_run_does_not_go_on_from_this_ones_checkpoint(change: dict, model: Path, tmp_path: Path) -> None:
     trained("simcse", model, tmp_path)
     made = small_run.objective("simcse", model)
     calls = counted(made)
@@ -227,9 +232,7 @@ def killed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_after_kill_9_it_goes_on_to_the_same_bits(
-    moment: str, killed: Path, model: Path, tmp_path: Path
-) -> None:
+def test_after_kill_9_it_goes_on_to_the_same_bits(moment: str, killed: Path, model: Path, tmp_path: Path) -> None:
     whole = small_run.objective("jtcse", model)
     expected = small_run.run(whole, tmp_path, select=lambda: small_run.score(whole.module))
     made = small_run.objective("jtcse", model)
@@ -300,9 +303,7 @@ def test_a_corpus_smaller_than_a_batch_is_refused(model: Path, tmp_path: Path) -
 
 FULL = {
     "system": lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    "safetensors": lambda: SafetensorError(
-        "Error while serializing: I/O error: No space left on device (os error 28)"
-    ),
+    "safetensors": lambda: SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
 }
 
 
@@ -363,11 +364,7 @@ def test_two_processes_of_32_train_as_one_of_64(case: str, by_two: Path, model: 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="two processes on one GPU; by gloo on CPUs alone")
 def test_a_batch_that_cannot_be_shared_out_is_refused(by_two: Path) -> None:
     for rank in (0, 1):
-        assert (
-            (by_two / f"odd {rank}.txt")
-            .read_text()
-            .startswith("a batch of 7 cannot be split over 2 processes")
-        )
+        assert (by_two / f"odd {rank}.txt").read_text().startswith("a batch of 7 cannot be split over 2 processes")
 
 
 def test_one_process_gathers_nothing() -> None:

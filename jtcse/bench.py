@@ -22,17 +22,29 @@ from jtcse.encoder import TowerEncoder, load_tower
 from jtcse.evaluation.sts import score_sets
 from jtcse.losses import NEGATIVE_COSINE
 
-TASKS = {"STS12": "STS12", "STS13": "STS13", "STS14": "STS14", "STS15": "STS15", "STS16": "STS16",
-         "STSBenchmark": "STS-B", "SICK-R": "SICK-R"}
+TASKS = {
+    "STS12": "STS12",
+    "STS13": "STS13",
+    "STS14": "STS14",
+    "STS15": "STS15",
+    "STS16": "STS16",
+    "STSBenchmark": "STS-B",
+    "SICK-R": "SICK-R",
+}
 """Names of ``mteb`` and ours, on the same pairs (``mteb``'s SICK-R has 9,927)."""
 
 
 def run_benchmarks(what: str, model: str) -> None:
     """Print the benchmarks asked for: ``evaluation``, ``step`` or ``all``."""
     console = Console()
-    rates = ", ".join(f"{str(t).removeprefix('torch.')} {matrix_rate(t, 1024, 0.3):,.0f} GFLOP/s" for t in (torch.float32, torch.bfloat16))
-    console.print(f"{device()}, {torch.get_num_threads()} threads; matrix products here: {rates}; "
-                  f"precision 'auto' is {str(number_format('auto')).removeprefix('torch.')}")
+    rates = ", ".join(
+        f"{str(t).removeprefix('torch.')} {matrix_rate(t, 1024, 0.3):,.0f} GFLOP/s"
+        for t in (torch.float32, torch.bfloat16)
+    )
+    console.print(
+        f"{device()}, {torch.get_num_threads()} threads; matrix products here: {rates}; "
+        f"precision 'auto' is {str(number_format('auto')).removeprefix('torch.')}"
+    )
     if what in ("evaluation", "all"):
         console.print(_evaluation(model))
     if what in ("step", "all"):
@@ -69,7 +81,9 @@ def _evaluation(name: str) -> Table:
     table = Table("seven tasks", "mteb + SentenceTransformer", "jtcse", "difference", title=name)
     for task, score in scores.items():
         table.add_row(task, f"{usual[task]:.3f}", f"{score.points:.3f}", f"{score.points - usual[task]:+.3f}")
-    table.add_row("seconds", f"{usual_seconds:.1f}", f"{our_seconds:.1f}", f"{usual_seconds / our_seconds:.2f} times faster")
+    table.add_row(
+        "seconds", f"{usual_seconds:.1f}", f"{our_seconds:.1f}", f"{usual_seconds / our_seconds:.2f} times faster"
+    )
     return table
 
 
@@ -85,8 +99,10 @@ def _texts() -> dict[str, list[str]]:
     from jtcse.errors import UserError
 
     found = {}
-    for name, spec in {"training sentences of STS-B and SICK-R": "train-sentences",
-                       "Wikipedia and news": "companion-dev/english-text:wiki-news.txt.gz"}.items():
+    for name, spec in {
+        "training sentences of STS-B and SICK-R": "train-sentences",
+        "Wikipedia and news": "companion-dev/english-text:wiki-news.txt.gz",
+    }.items():
         with tempfile.TemporaryDirectory() as folder:
             try:
                 corpus = open_corpus(spec, Path(folder) / "corpus.txt", limit=4000)
@@ -129,19 +145,31 @@ def _stage2_step(name: str, label: str, texts: Sequence[str], batch_size: int = 
     usual = [_timed(naive) for _ in range(repeats)]
     quick = [_timed(lambda: ours(fast)) for _ in range(repeats + 2)][2:]
     slow_seconds, our_seconds = median(s for s, _ in usual), median(s for s, _ in quick)
-    table = Table("stage-2 step, batch 64", "naive, fp32, padded to 64", f"jtcse, {str(fast).removeprefix('torch.')}", "", title=label)
+    table = Table(
+        "stage-2 step, batch 64",
+        "naive, fp32, padded to 64",
+        f"jtcse, {str(fast).removeprefix('torch.')}",
+        "",
+        title=label,
+    )
     table.add_row("loss in fp32", f"{usual[0][1]:.6f}", f"{exact:.6f}", f"difference {abs(exact - usual[0][1]):.1e}")
-    table.add_row("seconds", f"{slow_seconds:.2f}", f"{our_seconds:.2f}", f"{slow_seconds / our_seconds:.2f} times faster")
+    table.add_row(
+        "seconds", f"{slow_seconds:.2f}", f"{our_seconds:.2f}", f"{slow_seconds / our_seconds:.2f} times faster"
+    )
     table.add_row("sentences a second", f"{batch_size / slow_seconds:.1f}", f"{batch_size / our_seconds:.1f}", "")
     return table
 
 
-def naive_loss(towers: Sequence, tokenizer, texts: list[str], settings: Stage2Settings, draw: torch.Generator) -> Tensor:
-    """Eq. 15 as it is often written: every row padded to the maximum length, similarities by broadcast, the modulus term row by row.
+def naive_loss(
+    towers: Sequence, tokenizer, texts: list[str], settings: Stage2Settings, draw: torch.Generator
+) -> Tensor:
+    """Eq. 15 as it is often written: all rows padded to the maximum, similarities by broadcast, the modulus term row by row.
 
     The same loss as ``JTCSE.parts`` in the released forms with ``cross_stream = none``.
     """
-    ids = tokenizer(texts * 2, truncation=True, max_length=settings.max_length, padding="max_length", return_tensors="pt").to(device())
+    ids = tokenizer(
+        texts * 2, truncation=True, max_length=settings.max_length, padding="max_length", return_tensors="pt"
+    ).to(device())
     outputs = [tower(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]) for tower in towers]
     h, p = [o.last_hidden_state[:, 0] for o in outputs], [o.pooler_output for o in outputs]
     n = len(texts)
@@ -163,5 +191,3 @@ def _broadcast_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     similarity = F.cosine_similarity(a[:, None], b[None], dim=-1) / temperature
     similarity = similarity - 1e12 * torch.eye(len(a), device=a.device)
     return F.cross_entropy(similarity, torch.arange(len(a), device=a.device).roll(len(a) // 2))
-
-

@@ -64,9 +64,7 @@ def assemble(root: Path, profile: str, folder: Path) -> None:
     for name in read_plan(root):
         executed = root / "build" / profile / "executed" / f"{name}.ipynb"
         if not executed.is_file():
-            raise UserError(
-                f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first"
-            )
+            raise UserError(f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first")
         (folder / executed.name).write_text(_without_widgets(executed), encoding="utf8")
         shutil.copy(root / "notebooks" / f"{name}.ipynb", clean)
     _copy_scripts(folder / "assets")

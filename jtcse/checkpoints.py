@@ -43,7 +43,11 @@ class Checkpoints:
         """Put the last checkpoint in place and return its step; 0 if there is none of this identity."""
         try:
             described = json.loads((self.folder / "last" / "state.json").read_text(encoding="utf8"))
-            state = load_file(self.folder / "last" / "state.safetensors") if described["identity"] == self.identity else None
+            state = (
+                load_file(self.folder / "last" / "state.safetensors")
+                if described["identity"] == self.identity
+                else None
+            )
         except (OSError, ValueError, KeyError, SafetensorError):
             state = None
         if state is None:

@@ -11,12 +11,23 @@ import typer
 
 from jtcse.errors import UserError, unknown
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
-                  help="JTCSE, reproduced: train, measure and read the paper's twin-tower sentence encoder.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="JTCSE, reproduced: train, measure and read the paper's twin-tower sentence encoder.",
+)
 Profile = Annotated[str, typer.Option(help="Profile: embedded, mini, paper_bert or paper_roberta.")]
-Turned = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")]
-PoolingOption = Annotated[str | None, typer.Option(help="cls, mean, avg, first_last or pooler; by default the model's own, else cls.")]
-Workdir = Annotated[Path | None, typer.Option(help="Where data, models and records are kept; by default build/PROFILE.")]
+Turned = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")
+]
+PoolingOption = Annotated[
+    str | None, typer.Option(help="cls, mean, avg, first_last or pooler; by default the model's own, else cls.")
+]
+Workdir = Annotated[
+    Path | None, typer.Option(help="Where data, models and records are kept; by default build/PROFILE.")
+]
 
 
 @app.callback()
@@ -28,7 +39,9 @@ def _main(debug: Annotated[bool, typer.Option(help="Show the traceback of an err
 def reproduce(
     settings: Turned = None,
     profile: Profile = "embedded",
-    only: Annotated[list[str] | None, typer.Option(help="Notebook to run, with what it needs; may be given again.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Notebook to run, with what it needs; may be given again.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cores to use; by default all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
 ) -> None:
@@ -67,8 +80,13 @@ def train(
     """
     from jtcse import stages
 
-    makers = {"data": stages.prepare_data, "encoder": stages.starting_encoder, "tower_1": lambda run: stages.train_tower(run, 1),
-              "tower_2": lambda run: stages.train_tower(run, 2), "twin": stages.train_twin}
+    makers = {
+        "data": stages.prepare_data,
+        "encoder": stages.starting_encoder,
+        "tower_1": lambda run: stages.train_tower(run, 1),
+        "tower_2": lambda run: stages.train_tower(run, 2),
+        "twin": stages.train_twin,
+    }
     if stage != "all" and stage not in makers:
         raise unknown("stage", stage, [*makers, "all"])
     for name in makers if stage == "all" else [stage]:
@@ -98,7 +116,9 @@ def _stage(name: str, make, profile: str, workdir: Path | None, settings: list[s
     loaded = load_settings(profile, parse_assignments(settings or []))
     result = make(Run(f"train_{name}", profile, loaded, Workspace(workdir or Path("build") / profile)))
     score = getattr(result, "best_score", None)
-    typer.echo(f"{name}: done" + (f", development score {score:.2f} at step {result.best_step}" if score is not None else ""))
+    typer.echo(
+        f"{name}: done" + (f", development score {score:.2f} at step {result.best_step}" if score is not None else "")
+    )
 
 
 @app.command()
@@ -121,7 +141,9 @@ def evaluate(
     from jtcse.encoder import SumEncoder, open_encoder
     from jtcse.evaluation.sts import average, score_sets
 
-    source, names = ("mteb", None) if tasks == "sts7-mteb" else ("senteval", None if tasks == "sts7" else tasks.split(","))
+    source, names = (
+        ("mteb", None) if tasks == "sts7-mteb" else ("senteval", None if tasks == "sts7" else tasks.split(","))
+    )
     _choice("precision", precision, ["auto", "bf16", "fp32"])
     encoders = [open_encoder(name, pooling=pooling, precision=precision) for name in models]
     encoder = encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
@@ -129,8 +151,18 @@ def evaluate(
     mean = average(scores)
     _print_scores(scores, mean)
     if json_file:
-        _write_scores(json_file, scores, mean, {"models": models, "tasks": tasks, "source": source,
-                                                "pooling": pooling or "the model's own", "precision": precision})
+        _write_scores(
+            json_file,
+            scores,
+            mean,
+            {
+                "models": models,
+                "tasks": tasks,
+                "source": source,
+                "pooling": pooling or "the model's own",
+                "precision": precision,
+            },
+        )
 
 
 def _print_scores(scores, mean) -> None:

@@ -116,9 +116,7 @@ def _attributes(tree: ast.Module, module: str) -> Names:
     """What is used of an imported module: ``module.name``; everything when the module itself is handed on."""
     nodes = list(ast.walk(tree))
     owned = [
-        n
-        for n in nodes
-        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == module
+        n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == module
     ]
     mentions = [node for node in nodes if isinstance(node, ast.Name) and node.id == module]
     return EVERYTHING if len(mentions) > len(owned) else {node.attr for node in owned}
@@ -149,6 +147,4 @@ def _files(module: str, names: Names, root: Path) -> Iterator[tuple[Path, Names]
 def _data_beside(module: Path, root: Path) -> Iterator[Path]:
     folder = module.parent
     if root / PACKAGE in folder.parents:
-        yield from (
-            p for p in folder.iterdir() if p.is_file() and p.suffix not in NOT_DATA and p.name[0] != "."
-        )
+        yield from (p for p in folder.iterdir() if p.is_file() and p.suffix not in NOT_DATA and p.name[0] != ".")

@@ -39,17 +39,23 @@ class RunSettings(Section):
 
     seed: Annotated[int, Field(ge=0, description="every random stream of the run derives from it and a name")]
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto: bf16 where the device is fast in it")
-    threads: Count | None = Field(description="CPU threads of a stage; null: all cores. Another number, other last digits")
+    threads: Count | None = Field(
+        description="CPU threads of a stage; null: all cores. Another number, other last digits"
+    )
 
 
 class DataSettings(Section):
     """Unlabelled text and graded pairs."""
 
-    corpus: str = Field(description="'generated', 'train-sentences', hub 'owner/name:file', a local file, or several with ' + '")
+    corpus: str = Field(
+        description="'generated', 'train-sentences', hub 'owner/name:file', a local file, or several with ' + '"
+    )
     corpus_limit: Count | None = Field(description="sentences at most; null: all")
     pair_sets: Literal["generated", "senteval", "mteb"]
     pair_limit: Count | None = Field(description="pairs of each graded set at most; null: all")
-    view_rate: Rate | None = Field(description="share of the words that 'repetition' or 'deletion' touches; null: each view's own")
+    view_rate: Rate | None = Field(
+        description="share of the words that 'repetition' or 'deletion' touches; null: each view's own"
+    )
 
 
 class EncoderSettings(Section):
@@ -115,8 +121,12 @@ class Stage2Settings(Training):
     temperature: Rate
     parts: list[LossPart] = Field(min_length=1, description="parts of Eq. 15 that are switched on")
     infonce: Literal["two_view", "two_n"] = Field(description="Eq. 11 as printed, or over 2N views as released")
-    icnce: Literal["same_view", "other_view"] = Field(description="partner in the other tower: unmarked in print; other view as released")
-    ictm: Literal["printed", "released"] = Field(description="Eq. 13 as printed, or with the released factor 1/2 and clamp")
+    icnce: Literal["same_view", "other_view"] = Field(
+        description="partner in the other tower: unmarked in print; other view as released"
+    )
+    ictm: Literal["printed", "released"] = Field(
+        description="Eq. 13 as printed, or with the released factor 1/2 and clamp"
+    )
     cross_stream: CrossStream = Field(description="reading of Eqs. 8-10, see cross_attention.py")
     cael_count: Count = Field(description="cross-attention layers (Eq. 7); must divide the depth")
 
@@ -158,14 +168,19 @@ class Settings(Section):
                 f"stage2.cael_count is {self.stage2.cael_count}, which does not divide encoder.layers = {self.encoder.layers}"
             )
         if self.encoder.width % self.encoder.heads:
-            raise ValueError(f"encoder.width {self.encoder.width} is not a multiple of encoder.heads {self.encoder.heads}")
+            raise ValueError(
+                f"encoder.width {self.encoder.width} is not a multiple of encoder.heads {self.encoder.heads}"
+            )
         if self.stage1.batch_size < 2 * self.stage1.length_groups:
             raise ValueError(f"stage1.length_groups {self.stage1.length_groups} leaves groups of under two sentences")
         return self
 
 
-SECTIONS = tuple(name for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)
-                 and issubclass(field.annotation, Section))
+SECTIONS = tuple(
+    name
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+)
 
 
 def profiles() -> list[str]:
@@ -208,7 +223,9 @@ def parse_assignments(words: list[str]) -> dict[str, Any]:
         try:
             overrides[name.strip()] = _number(yaml.safe_load(text))
         except yaml.YAMLError as error:
-            raise UserError(f"the value in {word!r} is not whole YAML; lists are written [a, b], words with signs in quotes") from error
+            raise UserError(
+                f"the value in {word!r} is not whole YAML; lists are written [a, b], words with signs in quotes"
+            ) from error
     return overrides
 
 
@@ -229,7 +246,9 @@ def _read(name: str) -> dict[str, Any]:
 def _merge(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in other.items():
-        merged[key] = _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+        merged[key] = (
+            _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+        )
     return merged
 
 
@@ -237,7 +256,7 @@ def _turn(values: dict[str, Any], name: str, value: Any) -> None:
     """Set one dotted name; a mapping is merged into its section. Unknown names are refused."""
     *path, last = name.split(".")
     place = values
-    for depth, part in enumerate(path):
+    for part in path:
         if not isinstance(place.get(part), dict):
             raise unknown("setting", name, _leaves(values))
         place = place[part]
@@ -245,7 +264,9 @@ def _turn(values: dict[str, Any], name: str, value: Any) -> None:
         raise unknown("setting", name, _leaves(values))
     if isinstance(place[last], dict):
         if not isinstance(value, Mapping):
-            raise UserError(f"{name} is a group of settings; found {value!r}, expected for instance {name}.{next(iter(place[last]))}=...")
+            raise UserError(
+                f"{name} is a group of settings; found {value!r}, expected for instance {name}.{next(iter(place[last]))}=..."
+            )
         for key, inner in value.items():
             _turn(values, f"{name}.{key}", inner)
     else:

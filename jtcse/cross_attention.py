@@ -43,7 +43,9 @@ def cael_layers(depth: int, count: int) -> list[int]:
     """
     if count < 1 or depth % count:
         valid = [c for c in range(1, depth + 1) if depth % c == 0]
-        raise UserError(f"{count} cross-attention layers do not divide a depth of {depth} layers; valid counts: {valid}")
+        raise UserError(
+            f"{count} cross-attention layers do not divide a depth of {depth} layers; valid counts: {valid}"
+        )
     interval = depth // count
     return list(range(interval, depth + 1, interval))
 
@@ -79,7 +81,9 @@ def crossed_cls(layer, hidden: Tensor, other_layer, other_hidden: Tensor, mask: 
     return layer.attention.output(context, residual)
 
 
-def cross_streams(towers: Sequence, states: Sequence[Sequence[Tensor]], mask: Tensor, caels: Sequence[int], reading: str) -> list[Tensor]:
+def cross_streams(
+    towers: Sequence, states: Sequence[Sequence[Tensor]], mask: Tensor, caels: Sequence[int], reading: str
+) -> list[Tensor]:
     """c^O of both towers beside an untouched main stream, in the readings ``last`` and ``carried``.
 
     Args:
@@ -96,13 +100,21 @@ def cross_streams(towers: Sequence, states: Sequence[Sequence[Tensor]], mask: Te
         stream = None
         for j in caels if reading == "carried" else caels[-1:]:
             hidden = states[own][j - 1]
-            stream = crossed_cls(towers[own].encoder.layer[j - 1], hidden, towers[other].encoder.layer[j - 1],
-                                 states[other][j - 1], seen, hidden[:, :1] if stream is None else stream)
+            stream = crossed_cls(
+                towers[own].encoder.layer[j - 1],
+                hidden,
+                towers[other].encoder.layer[j - 1],
+                states[other][j - 1],
+                seen,
+                hidden[:, :1] if stream is None else stream,
+            )
         crossed.append(stream.squeeze(1))
     return crossed
 
 
-def fed_forward(towers: Sequence, tokens: Tensor, mask: Tensor, caels: Sequence[int]) -> tuple[list[Tensor], list[Tensor]]:
+def fed_forward(
+    towers: Sequence, tokens: Tensor, mask: Tensor, caels: Sequence[int]
+) -> tuple[list[Tensor], list[Tensor]]:
     """Both towers in lockstep in the reading ``fed``.
 
     Args:
@@ -119,8 +131,10 @@ def fed_forward(towers: Sequence, tokens: Tensor, mask: Tensor, caels: Sequence[
         values = [layer.attention.self.value(h) for layer, h in zip(layers, hidden, strict=True)]
         if j in caels:
             if j == caels[-1]:
-                crossed = [crossed_cls(layers[i], hidden[i], layers[1 - i], hidden[1 - i], seen, hidden[i][:, :1]).squeeze(1)
-                           for i in (0, 1)]
+                crossed = [
+                    crossed_cls(layers[i], hidden[i], layers[1 - i], hidden[1 - i], seen, hidden[i][:, :1]).squeeze(1)
+                    for i in (0, 1)
+                ]
             values = [(values[0] + values[1]) / 2] * 2
         hidden = [_layer(*parts, seen) for parts in zip(layers, hidden, values, strict=True)]
     return hidden, crossed

@@ -99,9 +99,7 @@ def properties() -> list[Property]:
             square,
             ((K - 1) ** 2 + 2 * K * (1 - T)) / (1 + K) ** 2,
         ),
-        Property(
-            "the same for k and 1/k", "L(1/k,t)^2-L(k,t)^2", square.subs(K, 1 / K) - square, sympy.Integer(0)
-        ),
+        Property("the same for k and 1/k", "L(1/k,t)^2-L(k,t)^2", square.subs(K, 1 / K) - square, sympy.Integer(0)),
         Property(
             "for t above -1 least at k = 1, where the slope over k changes sign",
             r"\partial L^2/\partial k",
@@ -173,9 +171,7 @@ def direction_factors(cosines: list[float]) -> pandas.DataFrame:
     ours = direction_factor(fixed, torch.stack([t, (1 - t**2).sqrt()], dim=1))
     released = [_minus_log(NEGATIVE_COSINE if c < 0 else c) for c in cosines]
     printed = [_minus_log(c) if c >= 0 else math.nan for c in cosines]
-    return pandas.DataFrame(
-        {"cosine": cosines, "printed": printed, "released": released, "here": ours.tolist()}
-    )
+    return pandas.DataFrame({"cosine": cosines, "printed": printed, "released": released, "here": ours.tolist()})
 
 
 def _minus_log(x: float) -> float:

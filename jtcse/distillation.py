@@ -40,7 +40,9 @@ class Distillation:
         corpus: sentences.
     """
 
-    def __init__(self, model, tokenizer, teacher: Encoder, corpus: Sequence[str], settings: DistillationSettings) -> None:
+    def __init__(
+        self, model, tokenizer, teacher: Encoder, corpus: Sequence[str], settings: DistillationSettings
+    ) -> None:
         self.module, self.tokenizer, self.corpus, self.settings = _Student(model, teacher), tokenizer, corpus, settings
         self.size = len(corpus)
 

@@ -111,9 +111,7 @@ def _cores() -> Row:
     # Containers and batch systems often allow fewer cores than the machine has.
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     fine = usable >= 2
-    return Row(
-        "cores", f"{usable} of {os.cpu_count()}", "" if fine else "the times below are for two or more", fine
-    )
+    return Row("cores", f"{usable} of {os.cpu_count()}", "" if fine else "the times below are for two or more", fine)
 
 
 def _memory() -> Row:
@@ -136,9 +134,7 @@ def _hub(timeout: float) -> Row:
     address = os.environ.get("HF_ENDPOINT", PUBLIC_HUB).rstrip("/")
     begin = time.perf_counter()
     try:
-        request = urllib.request.Request(
-            f"{address}/api/models?limit=1", headers={"User-Agent": "jtcse doctor"}
-        )
+        request = urllib.request.Request(f"{address}/api/models?limit=1", headers={"User-Agent": "jtcse doctor"})
         urllib.request.urlopen(request, timeout=timeout).close()
     except urllib.error.HTTPError:
         pass
@@ -151,9 +147,7 @@ def _hub(timeout: float) -> Row:
 
 def _tools() -> list[Row]:
     missing = [name for name in BOOK_TOOLS if importlib.util.find_spec(name) is None]
-    book = Row(
-        "book tools", "missing: " + ", ".join(missing), 'pip install -c constraints.txt -e ".[book]"', False
-    )
+    book = Row("book tools", "missing: " + ", ".join(missing), 'pip install -c constraints.txt -e ".[book]"', False)
     found = [name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)]
     return [
         book if missing else Row("book tools", ", ".join(f"{name} {_version(name)}" for name in BOOK_TOOLS)),
@@ -196,6 +190,4 @@ def _profile(name: str, rate: float, hub: bool) -> Row:
     found = "not measured in full; needs a GPU"
     if settings.minutes is not None:
         found = f"about {settings.minutes * (0.5 + 0.5 * REFERENCE_RATE / rate):.0f} minutes (an estimate)"
-    return Row(
-        f"profile {name}", found, "needs a hub that can be reached" if lacks_hub else "", not lacks_hub
-    )
+    return Row(f"profile {name}", found, "needs a hub that can be reached" if lacks_hub else "", not lacks_hub)

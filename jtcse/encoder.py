@@ -63,11 +63,15 @@ def pool(output, mask: Tensor, pooling: str) -> Tensor:
 class TowerEncoder:
     """A stock BERT-like tower, its tokenizer and a pooling."""
 
-    def __init__(self, model, tokenizer, *, pooling: str = "cls", max_length: int | None = None, precision: str = "auto") -> None:
+    def __init__(
+        self, model, tokenizer, *, pooling: str = "cls", max_length: int | None = None, precision: str = "auto"
+    ) -> None:
         if pooling not in POOLINGS:
             raise unknown("pooling", pooling, POOLINGS)
         if pooling == "pooler" and getattr(model, "pooler", None) is None:
-            raise UserError("pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'")
+            raise UserError(
+                "pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'"
+            )
         self.model, self.tokenizer, self.pooling, self.precision = model, tokenizer, pooling, precision
         self.max_length = min(max_length or 512, usable_positions(model))
 
@@ -76,8 +80,17 @@ class TowerEncoder:
         """One vector a sentence, in order: (n, d) float32. Each distinct sentence is computed once, in batches of like length."""
         distinct = list(dict.fromkeys(sentences))
         place = {sentence: row for row, sentence in enumerate(distinct)}
-        ids = self.tokenizer(distinct, truncation=True, max_length=self.max_length, return_attention_mask=False,
-                             return_token_type_ids=False)["input_ids"] if distinct else []
+        ids = (
+            self.tokenizer(
+                distinct,
+                truncation=True,
+                max_length=self.max_length,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )["input_ids"]
+            if distinct
+            else []
+        )
         vectors = np.empty((len(distinct), self.model.config.hidden_size), dtype=np.float32)
         training = self.model.training
         self.model.eval()
@@ -92,8 +105,11 @@ class TowerEncoder:
         tokens, mask = tokens.to(place), mask.to(place)
         dtype = number_format(self.precision)
         with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            output = self.model(input_ids=tokens, attention_mask=None if bool(mask.all()) else mask,
-                                output_hidden_states=self.pooling == "first_last")
+            output = self.model(
+                input_ids=tokens,
+                attention_mask=None if bool(mask.all()) else mask,
+                output_hidden_states=self.pooling == "first_last",
+            )
             return pool(output, mask, self.pooling).float().cpu().numpy()
 
     def save(self, folder: Path | str) -> None:
@@ -128,7 +144,13 @@ class SumEncoder:
 
 def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], encoder: TowerEncoder) -> None:
     """Write the description by which ``open_encoder`` opens the folder as it was."""
-    settings = {"format": 1, "towers": towers, "weights": weights, "pooling": encoder.pooling, "max_length": encoder.max_length}
+    settings = {
+        "format": 1,
+        "towers": towers,
+        "weights": weights,
+        "pooling": encoder.pooling,
+        "max_length": encoder.max_length,
+    }
     (folder / DESCRIPTION).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
 
 
@@ -182,8 +204,10 @@ def check_weights(model, what: str) -> None:
     for name, weight in model.named_parameters():
         if not torch.isfinite(weight).all():
             bad = int((~torch.isfinite(weight)).sum())
-            raise UserError(f"{what} holds {bad} NaN or infinite values in {name}; expected finite weights: "
-                            "take an earlier checkpoint or download it again")
+            raise UserError(
+                f"{what} holds {bad} NaN or infinite values in {name}; expected finite weights: "
+                "take an earlier checkpoint or download it again"
+            )
 
 
 def load_tower(name: str | Path, *, dropout: float | None = None):
@@ -204,7 +228,9 @@ def load_tower(name: str | Path, *, dropout: float | None = None):
     changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     try:
         torch.manual_seed(0)  # a checkpoint without a pooler gets the same random one each time
-        model, report = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **changes)
+        model, report = AutoModel.from_pretrained(
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **changes
+        )
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, RuntimeError) as error:
         if Path(name).is_dir():
@@ -225,10 +251,14 @@ def _check_whole(missing: set[str], tokenizer, what: str) -> None:
     if lost:
         raise UserError(f"{what} lacks {len(lost)} of its weights, {lost[0]} among them; copy or download it again")
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise UserError(f"{what} has a tokenizer without a vocabulary; copy its tokenizer files as well or download it again")
+        raise UserError(
+            f"{what} has a tokenizer without a vocabulary; copy its tokenizer files as well or download it again"
+        )
 
 
-def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"):
+def open_encoder(
+    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"
+):
     """Open a hub model, a stock folder, or a saved tower or twin.
 
     Args:
@@ -248,10 +278,17 @@ def open_encoder(name: str | Path, *, pooling: str | None = None, max_length: in
         towers, weights = [str(t) for t in settings["towers"]], [float(w) for w in settings["weights"]]
         own_pooling, own_length = settings["pooling"], settings["max_length"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{described} is not a whole description of a saved encoder ({error!r}); save the model again") from error
+        raise UserError(
+            f"{described} is not a whole description of a saved encoder ({error!r}); save the model again"
+        ) from error
     encoders = [
-        TowerEncoder(*load_tower(Path(name) / tower), pooling=pooling or own_pooling, max_length=max_length or own_length,
-                     precision=precision) for tower in towers
+        TowerEncoder(
+            *load_tower(Path(name) / tower),
+            pooling=pooling or own_pooling,
+            max_length=max_length or own_length,
+            precision=precision,
+        )
+        for tower in towers
     ]
     return encoders[0] if len(encoders) == 1 else SumEncoder(encoders, weights)
 
@@ -261,11 +298,16 @@ def describe_for_sentence_transformers(folder: Path, width: int, pooling: str, m
     modes = {"cls": "cls", "mean": "mean", "avg": "mean"}
     if pooling not in modes:
         return
-    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-               {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    ]
     (folder / "modules.json").write_text(json.dumps(modules), encoding="utf8")
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": max_length}), encoding="utf8")
     (folder / "1_Pooling").mkdir()
-    settings = {"word_embedding_dimension": width, "pooling_mode_cls_token": modes[pooling] == "cls",
-                "pooling_mode_mean_tokens": modes[pooling] == "mean"}
+    settings = {
+        "word_embedding_dimension": width,
+        "pooling_mode_cls_token": modes[pooling] == "cls",
+        "pooling_mode_mean_tokens": modes[pooling] == "mean",
+    }
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings), encoding="utf8")

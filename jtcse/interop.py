@@ -22,11 +22,17 @@ class _Sum(nn.Module):
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         inputs = {"input_ids": features["input_ids"], "attention_mask": features["attention_mask"]}
         outputs = [tower(**inputs, output_hidden_states=self.pooling == "first_last") for tower in self.towers]
-        vectors = [w * pool(out, inputs["attention_mask"], self.pooling) for w, out in zip(self.weights, outputs, strict=True)]
+        vectors = [
+            w * pool(out, inputs["attention_mask"], self.pooling) for w, out in zip(self.weights, outputs, strict=True)
+        ]
         return features | {"sentence_embedding": torch.stack(vectors).sum(0)}
 
     def tokenize(self, texts: list[str], **_) -> dict[str, Tensor]:
-        return dict(self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.max_seq_length, return_tensors="pt"))
+        return dict(
+            self.tokenizer(
+                list(texts), padding=True, truncation=True, max_length=self.max_seq_length, return_tensors="pt"
+            )
+        )
 
     preprocess = tokenize  # the name from sentence-transformers 6 on
 

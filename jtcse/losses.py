@@ -173,7 +173,9 @@ def ictm(h: Sequence[Tensor], p: Sequence[Tensor], form: Literal["printed", "rel
     )
 
 
-def icnce(a: Tensor, b: Tensor, temperature: float = 0.05, partner: Literal["same_view", "other_view"] = "other_view") -> Tensor:
+def icnce(
+    a: Tensor, b: Tensor, temperature: float = 0.05, partner: Literal["same_view", "other_view"] = "other_view"
+) -> Tensor:
     """One direction and one stream of Eq. 12: InfoNCE from the rows of one tower to those of the other.
 
     Args:

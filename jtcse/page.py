@@ -55,9 +55,7 @@ def verdict(difference: float, low: float, high: float, unit: str = "points") ->
         word = "better" if low > 0 else "worse"
         ends = (low, high) if low > 0 else (-high, -low)
         return f"{word} by {abs(difference):.1f} {unit} (95 % interval {ends[0]:.1f} to {ends[1]:.1f})"
-    return (
-        f"not distinguishable (difference {difference:+.1f} {unit}, 95 % interval {low:+.1f} to {high:+.1f})"
-    )
+    return f"not distinguishable (difference {difference:+.1f} {unit}, 95 % interval {low:+.1f} to {high:+.1f})"
 
 
 def direction(low: float, high: float) -> str:

@@ -95,18 +95,14 @@ def reproduce(
 
 def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
     """Print what the records of ``names`` say was measured; a notebook that measured nothing has no line."""
-    table = Table(
-        "run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})"
-    )
+    table = Table("run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})")
     table.columns[1].overflow = "fold"  # a name that is cut short names nothing
     for column in (2, 3, 5):
         table.columns[column].justify = "right"
     for record in (read_record(folder / f"{name}.json") for name in names):
         for metric in record.metrics:
             interval = "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
-            table.add_row(
-                record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n)
-            )
+            table.add_row(record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n))
     if table.row_count:
         console.print(table)
 
@@ -154,9 +150,7 @@ def _pending(request: Request, plan: Mapping[str, Notebook], names: Sequence[str
     done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
-    rows = [
-        row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"
-    ]
+    rows = [row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"]
     reasons = {row["rule"]: LOST if row["rule"] in lost else row["status"] for row in rows}
     return {step: reasons[step] for step in [*plan, BOOK] if step in reasons}
 
@@ -166,16 +160,12 @@ def _force(steps: Sequence[str]) -> list[str]:
 
 
 def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
-    console.print(
-        f"Would run {len(pending)} step(s):" if pending else "Nothing to do: everything is up to date."
-    )
+    console.print(f"Would run {len(pending)} step(s):" if pending else "Nothing to do: everything is up to date.")
     for step, reason in pending.items():
         console.print(f"  {step:16} ({reason})")
 
 
-def _run(
-    request: Request, pending: Mapping[str, str], names: Sequence[str], lock: int, console: Console
-) -> None:
+def _run(request: Request, pending: Mapping[str, str], names: Sequence[str], lock: int, console: Console) -> None:
     """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
     steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
     lost = [step for step, reason in pending.items() if reason == LOST]
@@ -188,6 +178,4 @@ def _run(
         said = last_line(output.read_text(errors="replace"))
         raise UserError(f"Snakemake stopped before a step began: {said}; see {near(output)}")
     step, reason, log = failure
-    raise UserError(
-        f"{step} failed: {reason}; its log is {near(log)}; mend it and go on with: {request.words()}"
-    )
+    raise UserError(f"{step} failed: {reason}; its log is {near(log)}; mend it and go on with: {request.words()}")

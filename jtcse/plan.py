@@ -54,16 +54,12 @@ def read_plan(root: Path) -> dict[str, Notebook]:
     for name, entry in yaml.safe_load(path.read_text(encoding="utf8")).items():
         for need in entry["needs"]:
             if need not in plan:
-                raise UserError(
-                    f"{path.name}: {name} needs {need!r}, which does not stand before it; move or mend it"
-                )
+                raise UserError(f"{path.name}: {name} needs {need!r}, which does not stand before it; move or mend it")
         for section in entry["sections"]:
             if section not in SECTIONS:
                 raise unknown(f"section of {name} in {path.name}", section, SECTIONS)
         threads = None if entry["threads"] == "all" else int(entry["threads"])
-        plan[name] = Notebook(
-            name, tuple(entry["needs"]), tuple(entry["sections"]), threads, tuple(entry["outputs"])
-        )
+        plan[name] = Notebook(name, tuple(entry["needs"]), tuple(entry["sections"]), threads, tuple(entry["outputs"]))
     return plan
 
 
@@ -99,19 +95,13 @@ def write_parameters(root: Path, profile: str, overrides: Mapping[str, Any]) -> 
     folder = root / "build" / profile / "settings"
     for notebook in read_plan(root).values():
         given = _parameters(notebook, settings, profile, overrides)
-        _refuse_unknown(
-            root / "notebooks" / f"{notebook.name}.ipynb", ["profile", "workdir", *notebook.sections]
-        )
-        resolved = {
-            section: getattr(settings, section).model_dump(mode="json") for section in notebook.sections
-        }
+        _refuse_unknown(root / "notebooks" / f"{notebook.name}.ipynb", ["profile", "workdir", *notebook.sections])
+        resolved = {section: getattr(settings, section).model_dump(mode="json") for section in notebook.sections}
         _write_changed(folder / f"{notebook.name}.yaml", yaml.safe_dump(given, sort_keys=False))
         _write_changed(folder / f"{notebook.name}.resolved.json", json.dumps(resolved, indent=1) + "\n")
 
 
-def _parameters(
-    notebook: Notebook, settings: Settings, profile: str, overrides: Mapping[str, Any]
-) -> dict[str, Any]:
+def _parameters(notebook: Notebook, settings: Settings, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     # The work folder is relative to notebooks/, so that an executed copy reads the same on every machine.
     given: dict[str, Any] = {"profile": profile, "workdir": f"../build/{profile}"}
     values = settings.model_dump(mode="json")
@@ -130,11 +120,7 @@ def _refuse_unknown(path: Path, names: list[str]) -> None:
     for cell in code_cells(path):
         if "parameters" in cell["metadata"].get("tags", []):
             tree = ast.parse("".join(cell["source"]))
-            has = {
-                node.id
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            }
+            has = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
             missing = [name for name in names if name not in has]
             if missing:
                 raise UserError(

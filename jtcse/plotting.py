@@ -158,7 +158,9 @@ def over_layers(shares: Mapping[str, Sequence[float]], label: str, *, bottom: fl
     return figure
 
 
-def lines(x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, log: bool = False) -> Figure:
+def lines(
+    x: Sequence[float], ys: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, log: bool = False
+) -> Figure:
     """Functions of one variable, its axis logarithmic if wanted; broken lines let equal ones show through."""
     figure, (axis,) = panels()
     for number, (name, y) in enumerate(ys.items()):

@@ -39,9 +39,16 @@ def small_bert(settings: EncoderSettings, vocabulary: int, max_length: int, drop
     from transformers import BertConfig, BertForMaskedLM, BertModel
 
     torch.manual_seed(seed)
-    config = BertConfig(vocab_size=vocabulary, hidden_size=settings.width, num_hidden_layers=settings.layers,
-                        num_attention_heads=settings.heads, intermediate_size=4 * settings.width,
-                        max_position_embeddings=max_length, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.width,
+        max_position_embeddings=max_length,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
     model = BertForMaskedLM(config)
     model.bert = BertModel(config)  # with the pooler, which the tensor-modulus constraint reads later
     return model
@@ -58,7 +65,9 @@ class _MaskedModel(nn.Module):
         for tokens, mask in batch.groups:
             words = ~torch.isin(tokens, self.special)
             chosen = (torch.rand(tokens.shape, device=tokens.device) < self.rate) & words
-            hidden = self.model.bert(input_ids=tokens.masked_fill(chosen, self.mask_id), attention_mask=mask).last_hidden_state
+            hidden = self.model.bert(
+                input_ids=tokens.masked_fill(chosen, self.mask_id), attention_mask=mask
+            ).last_hidden_state
             masked.append(F.cross_entropy(self.model.cls(hidden[chosen]).float(), tokens[chosen], reduction="none"))
             told = self.model.cls(hidden[:, 0]).float().log_softmax(-1).gather(1, tokens)
             summary.append(-(told * words).sum(1) / words.sum(1))

@@ -96,11 +96,15 @@ def read_record(path: Path) -> RunRecord:
     except FileNotFoundError as error:
         raise UserError(f"no run record {path}; run the notebook {path.stem!r} of that profile first") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"run record {path} is not whole JSON ({error}); delete it and run 'jtcse reproduce' again") from error
+        raise UserError(
+            f"run record {path} is not whole JSON ({error}); delete it and run 'jtcse reproduce' again"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in first["loc"]) or "record"
-        raise UserError(f"run record {path} does not fit the schema at {place}: {first['msg']}; delete it and run again") from error
+        raise UserError(
+            f"run record {path} does not fit the schema at {place}: {first['msg']}; delete it and run again"
+        ) from error
 
 
 def read_records(folder: Path) -> list[RunRecord]:

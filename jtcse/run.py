@@ -70,18 +70,29 @@ class Run:
             artefacts: files or folders whose hashes belong in the record, by name.
         """
         hashes = {name: sha256(path) for name, path in (artefacts or {}).items()}
-        record = RunRecord(run=self.name, profile=self.profile, settings=self.settings.model_dump(mode="json"),
-                           metrics=list(metrics), provenance=self._provenance(hashes))
+        record = RunRecord(
+            run=self.name,
+            profile=self.profile,
+            settings=self.settings.model_dump(mode="json"),
+            metrics=list(metrics),
+            provenance=self._provenance(hashes),
+        )
         write_record(record, self.workspace.records / f"{self.name}.json")
         return record
 
     def _provenance(self, hashes: dict[str, str]) -> Provenance:
         commit, dirty = _commit()
         return Provenance(
-            commit=commit, dirty=dirty, started=self._started.isoformat(timespec="seconds"),
-            seconds=round(time.perf_counter() - self._clock, 3), peak_memory_mib=_peak_memory(), device=_device(),
+            commit=commit,
+            dirty=dirty,
+            started=self._started.isoformat(timespec="seconds"),
+            seconds=round(time.perf_counter() - self._clock, 3),
+            peak_memory_mib=_peak_memory(),
+            device=_device(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
-            threads=_threads(), versions=_versions(), hashes=hashes,
+            threads=_threads(),
+            versions=_versions(),
+            hashes=hashes,
         )
 
 
@@ -102,9 +113,11 @@ def start(name: str, profile: str, workdir: str | Path, **sections: Mapping[str,
 
 def _commit() -> tuple[str | None, bool | None]:
     """Commit of the checkout that holds this package, and whether it has changes that are not committed."""
+
     def git(*words: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
     except (OSError, subprocess.CalledProcessError):

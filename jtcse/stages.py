@@ -34,7 +34,9 @@ def prepare_data(run: Run) -> dict[str, int]:
     """
     counts = _generated_data(run) if run.settings.data.corpus == "generated" else _real_data(run)
     development, sets = graded(run)
-    return counts | {"graded: development": len(development.gold)} | {f"graded: {k}": len(v.gold) for k, v in sets.items()}
+    return (
+        counts | {"graded: development": len(development.gold)} | {f"graded: {k}": len(v.gold) for k, v in sets.items()}
+    )
 
 
 def _generated_data(run: Run) -> dict[str, int]:
@@ -89,8 +91,13 @@ def starting_encoder(run: Run) -> History:
     from jtcse.pretraining import MaskedLanguageModel, small_bert, word_tokenizer
 
     tokenizer = word_tokenizer(vocabulary(), settings.pretrain.max_length)
-    model = small_bert(settings.encoder, len(tokenizer), settings.pretrain.max_length, settings.pretrain.dropout or 0.0,
-                       run.seed("weights") % 2**63).to(device())
+    model = small_bert(
+        settings.encoder,
+        len(tokenizer),
+        settings.pretrain.max_length,
+        settings.pretrain.dropout or 0.0,
+        run.seed("weights") % 2**63,
+    ).to(device())
     objective = MaskedLanguageModel(model, tokenizer, _corpus(run), settings.pretrain)
     history = _train(run, "start", objective, settings.pretrain, settings.pretrain.learning_rate, None, "MLM")
     _save(TowerEncoder(model.bert, tokenizer, pooling=settings.encoder.pooling), folder)
@@ -105,13 +112,24 @@ def train_tower(run: Run, number: int) -> History:
     settings, tower, name = run.settings.stage1, _tower(run, number), f"tower_{number}"
     model, tokenizer = load_tower(_needed(run, "start"), dropout=settings.dropout)
     if tower.view == "round_trip":
-        corpus, view = PairCorpus(run.workspace.data / f"round_trip_{number}.tsv"), make_view("dropout", run.settings.data.view_rate)
+        corpus, view = (
+            PairCorpus(run.workspace.data / f"round_trip_{number}.tsv"),
+            make_view("dropout", run.settings.data.view_rate),
+        )
     else:
         corpus, view = _corpus(run), make_view(tower.view, run.settings.data.view_rate)
     objective = SimCSE(model, tokenizer, corpus, settings, view)
     encoder = _tower_encoder(run, model, tokenizer)
-    history = _train(run, name, objective, settings, tower.learning_rate, encoder, f"stage 1, tower {number} ({tower.view})",
-                     extra=(tower.view, sha256(_needed(run, "start"))))
+    history = _train(
+        run,
+        name,
+        objective,
+        settings,
+        tower.learning_rate,
+        encoder,
+        f"stage 1, tower {number} ({tower.view})",
+        extra=(tower.view, sha256(_needed(run, "start"))),
+    )
     _save(encoder, run.workspace.model(name))
     return history
 
@@ -125,8 +143,16 @@ def train_twin(run: Run) -> History:
     (first, tokenizer), (second, _) = (load_tower(folder, dropout=settings.dropout) for folder in folders)
     objective = JTCSE(first, second, tokenizer, _corpus(run), settings)
     encoder = SumEncoder([_tower_encoder(run, model, tokenizer) for model in (first, second)])
-    history = _train(run, "twin", objective, settings, settings.learning_rate, encoder, "stage 2, twin",
-                     extra=tuple(sha256(folder) for folder in folders))
+    history = _train(
+        run,
+        "twin",
+        objective,
+        settings,
+        settings.learning_rate,
+        encoder,
+        "stage 2, twin",
+        extra=tuple(sha256(folder) for folder in folders),
+    )
     _save(encoder, run.workspace.model("twin"))
     return history
 
@@ -141,8 +167,16 @@ def distil(run: Run) -> History:
     teacher = open_encoder(_needed(run, "twin"), max_length=settings.max_length, precision=run.settings.run.precision)
     objective = Distillation(model, tokenizer, teacher, _corpus(run), settings)
     encoder = _tower_encoder(run, model, tokenizer)
-    history = _train(run, "distilled", objective, settings, settings.learning_rate, encoder, "distillation",
-                     extra=(sha256(source), sha256(_needed(run, "twin"))))
+    history = _train(
+        run,
+        "distilled",
+        objective,
+        settings,
+        settings.learning_rate,
+        encoder,
+        "distillation",
+        extra=(sha256(source), sha256(_needed(run, "twin"))),
+    )
     _save(encoder, run.workspace.model("distilled"))
     return history
 
@@ -168,10 +202,20 @@ class Measured:
 
         found = []
         for system, scores in self.scores.items():
-            found += [Metric(name=f"{system}/{s.task}", value=s.points, n=s.n, low=s.low, high=s.high) for s in scores.values()]
+            found += [
+                Metric(name=f"{system}/{s.task}", value=s.points, n=s.n, low=s.low, high=s.high)
+                for s in scores.values()
+            ]
             mean = average(scores)
-            found.append(Metric(name=f"{system}/average", value=mean.points, n=sum(s.n for s in scores.values()),
-                                low=mean.low, high=mean.high))
+            found.append(
+                Metric(
+                    name=f"{system}/average",
+                    value=mean.points,
+                    n=sum(s.n for s in scores.values()),
+                    low=mean.low,
+                    high=mean.high,
+                )
+            )
         return found
 
 
@@ -196,8 +240,12 @@ def evaluate_all(run: Run, systems: Sequence[str] = tuple(SYSTEMS)) -> Measured:
     measured = {}
     for name in systems:
         together = name == "sum" and {"tower_1", "tower_2"} <= once.keys()
-        encoder = SumEncoder([once["tower_1"], once["tower_2"]]) if together else once.get(name) or open_system(run, name)
-        measured[name] = score_sets(encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
+        encoder = (
+            SumEncoder([once["tower_1"], once["tower_2"]]) if together else once.get(name) or open_system(run, name)
+        )
+        measured[name] = score_sets(
+            encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed
+        )
         save_scores(run.workspace.scores / f"{name}.npz", measured[name])
     return Measured(measured)
 
@@ -213,19 +261,25 @@ def _tower_encoder(run: Run, model, tokenizer) -> TowerEncoder:
 def _corpus(run: Run) -> LineCorpus:
     path = run.workspace.data / "corpus.txt"
     if not path.is_file():
-        raise UserError(f"no corpus at {path}; prepare the data first: jtcse reproduce --only data --profile {run.profile}")
+        raise UserError(
+            f"no corpus at {path}; prepare the data first: jtcse reproduce --only data --profile {run.profile}"
+        )
     return LineCorpus(path)
 
 
 def _needed(run: Run, name: str) -> Path:
     folder = run.workspace.model(name)
     if not folder.is_dir():
-        stage = {"start": "encoder", "tower_1": "stage1", "tower_2": "stage1", "twin": "stage2"}.get(name, "distillation")
+        stage = {"start": "encoder", "tower_1": "stage1", "tower_2": "stage1", "twin": "stage2"}.get(
+            name, "distillation"
+        )
         raise UserError(f"no model at {folder}; make it first: jtcse reproduce --only {stage} --profile {run.profile}")
     return folder
 
 
-def _train(run: Run, name: str, objective, settings: Training, rate: float, encoder, title: str, extra: tuple = ()) -> History:
+def _train(
+    run: Run, name: str, objective, settings: Training, rate: float, encoder, title: str, extra: tuple = ()
+) -> History:
     select: Callable[[], float] | None = None
     if encoder is not None:
         development, _ = graded(run)
@@ -234,8 +288,17 @@ def _train(run: Run, name: str, objective, settings: Training, rate: float, enco
             return _points(encoder, development)
 
     fingerprint = "/".join((sha256(run.workspace.data / "corpus.txt"), *extra))
-    return train(objective, settings, learning_rate=rate, seed=run.seed(name), folder=run.workspace.checkpoints / name,
-                 select=select, precision=run.settings.run.precision, fingerprint=fingerprint, title=title)
+    return train(
+        objective,
+        settings,
+        learning_rate=rate,
+        seed=run.seed(name),
+        folder=run.workspace.checkpoints / name,
+        select=select,
+        precision=run.settings.run.precision,
+        fingerprint=fingerprint,
+        title=title,
+    )
 
 
 def _points(encoder, pairs: PairSet) -> float:

@@ -51,9 +51,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     return float(spearmanr(x, y).statistic)
 
 
-def bootstrap_spearman(
-    similarity: ArrayLike, gold: ArrayLike, *, resamples: int = 1000, seed: int = 0
-) -> Interval:
+def bootstrap_spearman(similarity: ArrayLike, gold: ArrayLike, *, resamples: int = 1000, seed: int = 0) -> Interval:
     """95 % interval of the Spearman score of one task, pairs being drawn with replacement.
 
     Args:
@@ -108,8 +106,7 @@ def paired_average_difference(
     value = _mean([spearman(a, gold) - spearman(b, gold) for a, b, gold in tasks])
     streams = np.random.default_rng(seed).spawn(len(tasks))
     draws = [
-        np.subtract(*_resampled([a, b], gold, resamples, rng))
-        for (a, b, gold), rng in zip(tasks, streams, strict=True)
+        np.subtract(*_resampled([a, b], gold, resamples, rng)) for (a, b, gold), rng in zip(tasks, streams, strict=True)
     ]
     return Estimate(100 * value, *_interval(np.mean(draws, axis=0)))
 
@@ -117,9 +114,7 @@ def paired_average_difference(
 def _checked(values: ArrayLike, which: str) -> np.ndarray:
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1 or len(vector) < 2:
-        raise UserError(
-            f"the {which} vector has shape {vector.shape}; a rank correlation needs (n,) with n >= 2"
-        )
+        raise UserError(f"the {which} vector has shape {vector.shape}; a rank correlation needs (n,) with n >= 2")
     broken = int(np.count_nonzero(~np.isfinite(vector)))
     if broken:
         raise UserError(
@@ -157,9 +152,7 @@ def _resampled(
     pairs come from running sums over one order of the full set, so that nothing is sorted again.
     """
     if resamples < 2:
-        raise UserError(
-            f"an interval from {resamples} resample(s) is not possible; ask for at least 2, better 1000"
-        )
+        raise UserError(f"an interval from {resamples} resample(s) is not possible; ask for at least 2, better 1000")
     judge, *systems = (_Ranker(np.asarray(vector, dtype=np.float64)) for vector in (gold, *similarities))
     parts = []
     for counts in _drawn_counts(len(judge.group), resamples, rng):
@@ -178,9 +171,7 @@ def _drawn_counts(n: int, resamples: int, rng: np.random.Generator) -> Iterator[
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
 
 
-def _correlation(
-    weighted: np.ndarray, wanted_spread: np.ndarray, ranks: np.ndarray, spread: np.ndarray
-) -> np.ndarray:
+def _correlation(weighted: np.ndarray, wanted_spread: np.ndarray, ranks: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Pearson correlation of centred ranks, (rows, n) and (rows,) -> (rows,); NaN where a spread is 0."""
     product = np.einsum("rn,rn->r", weighted, ranks)
     with np.errstate(invalid="ignore", divide="ignore"):

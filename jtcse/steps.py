@@ -98,9 +98,7 @@ def watch(
                 ended = process.poll() is not None
                 for step in steps.look():
                     seconds = steps.finished[step] - steps.started[step]
-                    console.print(
-                        f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False
-                    )
+                    console.print(f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False)
                 status.update(steps.doing() or "planning")
     return process.returncode == 0
 

@@ -33,7 +33,9 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     from IPython.display import HTML
 
-    html = frame.to_html(index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left")
+    html = frame.to_html(
+        index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
+    )
     style = CELL if wrap else CELL + ";white-space:nowrap"
     html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{style}">')
     return HTML(f'<div style="overflow-x:auto">{html}</div>')
@@ -47,7 +49,9 @@ def facts(values: Mapping[str, Any]) -> HTML:
     return table(pandas.DataFrame({"": list(shown), "value": list(shown.values())}))
 
 
-def settings_table(settings: Settings, sections: Sequence[str], paper: str = "paper_bert", *, all_of_them: bool = True) -> HTML:
+def settings_table(
+    settings: Settings, sections: Sequence[str], paper: str = "paper_bert", *, all_of_them: bool = True
+) -> HTML:
     """The settings of a run beside those of the paper's profile, with what each means.
 
     Args:

@@ -88,14 +88,20 @@ def train(
 
     # the pooler takes no part in stage 1, and DDP wants to be told that such a thing can be
     # and accelerate wants to be told that the processes of a machine without a GPU belong together
-    accelerator = Accelerator(cpu=device().type == "cpu", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    accelerator = Accelerator(
+        cpu=device().type == "cpu", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)]
+    )
     share = _share(settings.batch_size, accelerator.num_processes)
     steps = settings.steps or objective.size // settings.batch_size
     if objective.size < settings.batch_size:
-        raise UserError(f"{title}: the corpus has {objective.size} sentences, fewer than one batch of {settings.batch_size}; "
-                        "give more text or a smaller batch_size")
+        raise UserError(
+            f"{title}: the corpus has {objective.size} sentences, fewer than one batch of {settings.batch_size}; "
+            "give more text or a smaller batch_size"
+        )
     module = accelerator.prepare(objective.module)
-    optimiser = torch.optim.AdamW(objective.module.parameters(), lr=learning_rate, weight_decay=settings.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        objective.module.parameters(), lr=learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     identity = _identity(settings, learning_rate, seed, fingerprint, number_format(precision))
     checkpoints = Checkpoints(folder, identity)
     history = History()
@@ -119,7 +125,9 @@ def train(
 
 def _share(batch_size: int, processes: int) -> int:
     if batch_size % processes:
-        raise UserError(f"a batch of {batch_size} cannot be split over {processes} processes; choose a multiple of {processes}")
+        raise UserError(
+            f"a batch of {batch_size} cannot be split over {processes} processes; choose a multiple of {processes}"
+        )
     return batch_size // processes
 
 
@@ -166,10 +174,15 @@ def _step(accelerator, module, objective, batch, optimiser, seed, step, precisio
 
 def _not_finite(folder: Path, batch: Batch, step: int, values: dict[str, float]) -> UserError:
     place = folder / "failed_batch.json"
-    write_atomically(place, json.dumps({"step": step, "loss": {k: str(v) for k, v in values.items()}, "texts": batch.texts}, indent=1))
+    write_atomically(
+        place,
+        json.dumps({"step": step, "loss": {k: str(v) for k, v in values.items()}, "texts": batch.texts}, indent=1),
+    )
     shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-    return UserError(f"the gradient of step {step} is not finite ({shown}); training stopped before the update, "
-                     f"the batch is in {place}: try run.precision=fp32 or a smaller learning rate")
+    return UserError(
+        f"the gradient of step {step} is not finite ({shown}); training stopped before the update, "
+        f"the batch is in {place}: try run.precision=fp32 or a smaller learning rate"
+    )
 
 
 def gather(tensor: Tensor) -> Tensor:
@@ -190,7 +203,9 @@ def _look(accelerator, module: nn.Module, select: Callable[[], float]) -> float 
     return score
 
 
-def _remember(accelerator, checkpoints: Checkpoints, module, optimiser, history: History, step: int, score: float | None) -> None:
+def _remember(
+    accelerator, checkpoints: Checkpoints, module, optimiser, history: History, step: int, score: float | None
+) -> None:
     if accelerator.is_main_process:
         best = history.best_score
         better = score is None or best is None or score > best or math.isnan(best)

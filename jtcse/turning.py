@@ -111,7 +111,8 @@ def surface() -> Turnable:
         height=460,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         showlegend=False,
-        scene={f"{axis}axis": value for axis, value in names.items()} | {"camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.9}}},
+        scene={f"{axis}axis": value for axis, value in names.items()}
+        | {"camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.9}}},
     )
     return figure
 

@@ -40,7 +40,9 @@ def make_batch(texts: Sequence[Sequence[str]], tokenizer, max_length: int, lengt
     Splitting changes no loss: vectors come back in order, and padding is masked.
     """
     flat = [text for view in texts for text in view]
-    ids = tokenizer(flat, truncation=True, max_length=max_length, return_attention_mask=False, return_token_type_ids=False)["input_ids"]
+    ids = tokenizer(
+        flat, truncation=True, max_length=max_length, return_attention_mask=False, return_token_type_ids=False
+    )["input_ids"]
     by_length = np.argsort([len(row) for row in ids], kind="stable")
     parts = [part for part in np.array_split(by_length, length_groups) if len(part)]
     groups = [pad([ids[r] for r in part], tokenizer.pad_token_id) for part in parts]
@@ -62,7 +64,9 @@ class Tower(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Vectors of a batch."""
-        (h,) = in_order(batch, [[self.model(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in batch.groups])
+        (h,) = in_order(
+            batch, [[self.model(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in batch.groups]
+        )
         return {"h": h}
 
 
@@ -95,7 +99,9 @@ class Twin(nn.Module):
         outputs = [tower(input_ids=tokens, attention_mask=mask, output_hidden_states=crossing) for tower in self.towers]
         vectors = [out.last_hidden_state[:, 0] for out in outputs] + [out.pooler_output for out in outputs]
         if crossing:
-            vectors += cross_streams(self.towers, [out.hidden_states for out in outputs], mask, self.caels, self.cross_stream)
+            vectors += cross_streams(
+                self.towers, [out.hidden_states for out in outputs], mask, self.caels, self.cross_stream
+            )
         return vectors
 
     def _fed(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
@@ -105,12 +111,19 @@ class Twin(nn.Module):
 
 def check_alike(first, second) -> None:
     """Refuse towers that cannot attend to each other or be summed."""
-    names = {"model_type": "family", "hidden_size": "width", "num_hidden_layers": "depth",
-             "num_attention_heads": "number of heads", "vocab_size": "vocabulary size"}
+    names = {
+        "model_type": "family",
+        "hidden_size": "width",
+        "num_hidden_layers": "depth",
+        "num_attention_heads": "number of heads",
+        "vocab_size": "vocabulary size",
+    }
     for key, name in names.items():
         a, b = getattr(first.config, key), getattr(second.config, key)
         if a != b:
             raise UserError(f"the towers differ in {name}: {a} and {b}; a twin needs two of the same")
     for number, tower in enumerate((first, second), 1):
         if getattr(tower, "pooler", None) is None:
-            raise UserError(f"tower {number} has no pooler layer; the tensor-modulus constraint reads its output (Eq. 13)")
+            raise UserError(
+                f"tower {number} has no pooler layer; the tensor-modulus constraint reads its output (Eq. 13)"
+            )

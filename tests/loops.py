@@ -60,9 +60,7 @@ def over_all_views(a: Sequence[Rows], b: Sequence[Rows], tau: float) -> float:
     return total / (2 * n)
 
 
-def ictm(
-    h: Sequence[Sequence[Rows]], p: Sequence[Sequence[Rows]], *, other_view: int, factor: float
-) -> float:
+def ictm(h: Sequence[Sequence[Rows]], p: Sequence[Sequence[Rows]], *, other_view: int, factor: float) -> float:
     """Eq. 14: ``h[tower][view][sentence]``; the cosine is of view 1 and the other tower's ``other_view``."""
     total, n = 0.0, len(h[0][0])
     for own, other in ((0, 1), (1, 0)):

@@ -33,9 +33,7 @@ SMALL = {
 
 def corpus(count: int = 60) -> list[str]:
     """Sentences of different lengths."""
-    return [
-        " and ".join([text[:-2]] * (1 + i % 3)) for i, text in enumerate(standin.sentences(count, seed=5))
-    ]
+    return [" and ".join([text[:-2]] * (1 + i % 3)) for i, text in enumerate(standin.sentences(count, seed=5))]
 
 
 def settings(name: str, **changes) -> Training:
@@ -44,9 +42,7 @@ def settings(name: str, **changes) -> Training:
     return section.model_copy(update=SMALL | changes)
 
 
-def objective(
-    name: str, folder: Path, texts: Sequence[str] | None = None, dropout: float | None = None, **changes
-):
+def objective(name: str, folder: Path, texts: Sequence[str] | None = None, dropout: float | None = None, **changes):
     """An objective on a stand-in tower, of which ``folder`` has the files."""
     texts, chosen = corpus() if texts is None else texts, settings(name, **changes)
     model, tokenizer = load_tower(folder, dropout=dropout)

@@ -35,9 +35,7 @@ def test_reads_the_wanted_members_by_name_or_by_test(archive: Path) -> None:
 
 
 def test_a_leading_dot_and_compression_make_no_difference(tmp_path: Path) -> None:
-    packed = standin.tar(
-        tmp_path / "good.tar.gz", {f"./{name}": text for name, text in FILES.items()}, "w:gz"
-    )
+    packed = standin.tar(tmp_path / "good.tar.gz", {f"./{name}": text for name, text in FILES.items()}, "w:gz")
     assert read_members(packed, FILES) == FILES
 
 

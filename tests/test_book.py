@@ -47,9 +47,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("first", "second", "aside"):
         given = ["-p", "workdir", str(folder / "build" / "embedded"), "-k", "python3", "--no-progress-bar"]
         words = ["-m", "papermill", f"notebooks/{name}.ipynb", executed / f"{name}.ipynb", *given]
-        subprocess.run(
-            [sys.executable, *words], cwd=folder, env=environment(folder), check=True, capture_output=True
-        )
+        subprocess.run([sys.executable, *words], cwd=folder, env=environment(folder), check=True, capture_output=True)
     done = build(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

@@ -13,16 +13,35 @@ import pytest
 import standin
 
 SENTENCES = standin.sentences(8)
-SMALL = ["data.corpus_limit=48", "data.pair_limit=12", "translation.beams=1", "stage1.batch_size=8", "stage1.steps=2",
-         "stage2.batch_size=8", "stage2.steps=2", "stage2.cael_count=2", "distillation.batch_size=8", "distillation.steps=2",
-         "stage1.evaluate_every=1", "stage2.evaluate_every=1", "distillation.evaluate_every=1", "run.threads=1"]
+SMALL = [
+    "data.corpus_limit=48",
+    "data.pair_limit=12",
+    "translation.beams=1",
+    "stage1.batch_size=8",
+    "stage1.steps=2",
+    "stage2.batch_size=8",
+    "stage2.steps=2",
+    "stage2.cael_count=2",
+    "distillation.batch_size=8",
+    "distillation.steps=2",
+    "stage1.evaluate_every=1",
+    "stage2.evaluate_every=1",
+    "distillation.evaluate_every=1",
+    "run.threads=1",
+]
 
 
 def jtcse(*words: object, stdin: str | bytes = "", cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
     """Run the command line as a user would."""
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    return subprocess.run([sys.executable, "-m", "jtcse", *map(str, words)], input=data, capture_output=True, cwd=cwd,
-                          env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **env}, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-m", "jtcse", *map(str, words)],
+        input=data,
+        capture_output=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **env},
+        timeout=300,
+    )
 
 
 def refused(result: subprocess.CompletedProcess, *said: str) -> None:
@@ -120,9 +139,29 @@ def test_every_step_of_a_hub_profile_runs_at_a_reduced_limit(profile, tmp_path, 
 
 @pytest.mark.slow
 def test_the_published_scores_of_a_real_encoder_come_out(shared_hub, tmp_path):
-    command = [sys.executable, shared_hub / "hub" / "serve.py", "--", sys.executable, "-m", "jtcse", "evaluate",
-               "sentence-transformers/all-MiniLM-L6-v2", "--pooling", "mean", "--json", tmp_path / "s.json"]
+    command = [
+        sys.executable,
+        shared_hub / "hub" / "serve.py",
+        "--",
+        sys.executable,
+        "-m",
+        "jtcse",
+        "evaluate",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "--pooling",
+        "mean",
+        "--json",
+        tmp_path / "s.json",
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=900)
-    published = {"STS12": 72.37, "STS13": 80.60, "STS14": 75.59, "STS15": 85.39, "STS16": 78.99, "STS-B": 82.03, "SICK-R": 77.15}
+    published = {
+        "STS12": 72.37,
+        "STS13": 80.60,
+        "STS14": 75.59,
+        "STS15": 85.39,
+        "STS16": 78.99,
+        "STS-B": 82.03,
+        "SICK-R": 77.15,
+    }
     scores = json.loads((tmp_path / "s.json").read_text())["scores"]
     assert scores == pytest.approx(published, abs=0.02)

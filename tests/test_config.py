@@ -112,9 +112,7 @@ def test_assignments_are_typed() -> None:
     assert settings.stage2.learning_rate == 3e-5 and settings.stage2.parts == ["infonce", "ictm"]
 
 
-@pytest.mark.parametrize(
-    "word", ["stage2.steps", "", "stage2.parts=[infonce", "data.corpus='open", "a: b=: {"]
-)
+@pytest.mark.parametrize("word", ["stage2.steps", "", "stage2.parts=[infonce", "data.corpus='open", "a: b=: {"])
 def test_what_is_no_assignment_is_refused(word: str) -> None:
     with pytest.raises(UserError) as caught:
         load_settings("embedded", parse_assignments([word]))
@@ -122,9 +120,7 @@ def test_what_is_no_assignment_is_refused(word: str) -> None:
 
 
 def test_what_yaml_takes_for_a_date_is_a_name_here() -> None:
-    assert (
-        load_settings("embedded", parse_assignments(["data.corpus=2026-11-21"])).data.corpus == "2026-11-21"
-    )
+    assert load_settings("embedded", parse_assignments(["data.corpus=2026-11-21"])).data.corpus == "2026-11-21"
 
 
 def test_settings_do_not_change_once_read() -> None:
@@ -149,9 +145,7 @@ def refusal(assignment: str | dict[str, Any], profile: str = "embedded") -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "near"), [("embeded", "embedded"), ("paper-bert", "paper_bert"), ("Mini", "mini")]
-)
+@pytest.mark.parametrize(("name", "near"), [("embeded", "embedded"), ("paper-bert", "paper_bert"), ("Mini", "mini")])
 def test_an_unknown_profile_is_refused_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UserError, match=f"unknown profile '{name}'; did you mean '{near}'"):
         load_settings(name)
@@ -242,8 +236,8 @@ def test_an_unknown_name_is_refused_with_the_nearest(override: str, near: str) -
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ({"stage2.cael_count": 3}, ("cael_count is 3", "layers = 4")),
-        ({"encoder.heads": 5}, ("128", "heads 5")),
+        ({"encoder.layers": 4, "stage2.cael_count": 3}, ("cael_count is 3", "layers = 4")),
+        ({"encoder.width": 100, "encoder.heads": 7}, ("width 100", "heads 7")),
         ({"stage1.length_groups": 40}, ("length_groups 40",)),
     ],
 )

@@ -81,9 +81,7 @@ def test_cleaning_keeps_order_and_says_what_it_did(tmp_path: Path) -> None:
     raw = ["  two\tblanks \n", "\n", "two blanks", "other", "   ", "other ", "last"]
     found = write_corpus(raw, tmp_path / "text")
     assert list(found) == ["two blanks", "other", "last"]
-    assert (
-        found.notes == LineCorpus(found.path).notes == ["2 blank lines dropped", "2 repeated lines dropped"]
-    )
+    assert found.notes == LineCorpus(found.path).notes == ["2 blank lines dropped", "2 repeated lines dropped"]
     assert (tmp_path / "text").read_bytes() == b"two blanks\nother\nlast\n"
     assert {path.name for path in tmp_path.iterdir()} == {"text", "text.notes", "text.lines.npy"}
 
@@ -100,9 +98,7 @@ def test_cleaning_keeps_order_and_says_what_it_did(tmp_path: Path) -> None:
 def test_a_very_long_line_is_cut_at_a_word(tmp_path: Path, line: str, length: int) -> None:
     found = write_corpus([line, "short"], tmp_path / "text")
     assert len(found[0]) == length and line.startswith(found[0]) and found[1] == "short"
-    assert found.notes == ["1 lines longer than 10,000 characters cut at a word"] * (
-        len(line.strip()) > 10_000
-    )
+    assert found.notes == ["1 lines longer than 10,000 characters cut at a word"] * (len(line.strip()) > 10_000)
 
 
 def test_a_limit_is_spread_over_the_whole(tmp_path: Path) -> None:
@@ -195,9 +191,7 @@ def test_unknown_sources(tmp_path: Path, spec: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_training_sentences(
-    shared_hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_real_training_sentences(shared_hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = shared_hub / "hub/datasets/princeton-nlp/datasets-for-simcse/senteval.tar"
     monkeypatch.setattr(senteval, "fetch_file", lambda *place: archive)
     assert len(open_corpus("train-sentences", tmp_path / "text")) == 15_320

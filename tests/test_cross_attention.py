@@ -190,9 +190,7 @@ def test_swapping_the_towers_swaps_the_streams(reading: str) -> None:
 def test_with_identical_towers_last_is_the_towers_own_attention_block(family: str) -> None:
     tower, (ids, mask) = tiny.tower(family), tiny.tokens()
     block_outputs = []
-    hook = tower.encoder.layer[-1].attention.register_forward_hook(
-        lambda *call: block_outputs.append(call[-1])
-    )
+    hook = tower.encoder.layer[-1].attention.register_forward_hook(lambda *call: block_outputs.append(call[-1]))
     states = states_of([tower], ids, mask)[0]
     hook.remove()
     for crossed in cross_streams([tower, tower], [states, states], mask, [3, 6], "last"):

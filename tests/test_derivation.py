@@ -45,9 +45,7 @@ def test_search_finds_the_minimum_where_the_algebra_has_it() -> None:
 
 def test_along_k_1_the_constraint_is_the_sine_of_half_the_angle() -> None:
     angles = np.linspace(0, math.pi, 50)
-    np.testing.assert_allclose(
-        derivation.numeric(np.ones(50), np.cos(angles)), np.sin(angles / 2), atol=1e-9
-    )
+    np.testing.assert_allclose(derivation.numeric(np.ones(50), np.cos(angles)), np.sin(angles / 2), atol=1e-9)
 
 
 def test_the_three_readings_of_the_direction_factor() -> None:

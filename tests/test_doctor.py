@@ -66,18 +66,12 @@ def test_slower_machine_is_told_a_longer_time() -> None:
     def minutes(rate: float) -> int:
         return int(doctor._profile("mini", rate, hub=True).found.split()[1])
 
-    assert (
-        minutes(doctor.REFERENCE_RATE / 4)
-        > minutes(doctor.REFERENCE_RATE)
-        > minutes(doctor.REFERENCE_RATE * 4)
-    )
+    assert minutes(doctor.REFERENCE_RATE / 4) > minutes(doctor.REFERENCE_RATE) > minutes(doctor.REFERENCE_RATE * 4)
 
 
 def test_missing_book_tools_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     find = doctor.importlib.util.find_spec
-    monkeypatch.setattr(
-        doctor.importlib.util, "find_spec", lambda name: None if name == "snakemake" else find(name)
-    )
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "snakemake" else find(name))
     row = doctor._tools()[0]
     assert not row.fine and "snakemake" in row.found and "constraints.txt" in row.note
 

@@ -45,9 +45,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made[f"{family}_1"] = getattr(standin, family)(root / f"{family}_1", layers=2, seed=1)
         made[f"{family}_2"] = shutil.copytree(made[f"{family}_1"], root / f"{family}_2")
         torch.manual_seed(2)
-        AutoModel.from_config(AutoConfig.from_pretrained(made[f"{family}_1"])).save_pretrained(
-            made[f"{family}_2"]
-        )
+        AutoModel.from_config(AutoConfig.from_pretrained(made[f"{family}_1"])).save_pretrained(made[f"{family}_2"])
     return made
 
 
@@ -72,9 +70,7 @@ def sentences(count: int = 30) -> list[str]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_order_duplicates_and_company_do_not_matter(
-    folders, family: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_duplicates_and_company_do_not_matter(folders, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, texts = tower(folders[f"{family}_1"]), sentences()
     found = encoder.encode(texts)
     assert found.shape == (len(texts), 32) and found.dtype == np.float32
@@ -130,9 +126,7 @@ def test_batches_are_of_like_length_within_the_budget() -> None:
     batches = length_batches(lengths.tolist(), 500)
     assert sorted(np.concatenate(batches)) == list(range(300))
     assert all(len(rows) * lengths[rows].max() <= 500 for rows in batches)
-    assert [lengths[rows].max() for rows in batches] == sorted(
-        (lengths[rows].max() for rows in batches), reverse=True
-    )
+    assert [lengths[rows].max() for rows in batches] == sorted((lengths[rows].max() for rows in batches), reverse=True)
     assert [len(rows) for rows in length_batches([900, 900, 3], 500)] == [1, 1, 1]
     assert length_batches([], 500) == []
 
@@ -224,18 +218,14 @@ def test_a_saved_twin_opens_as_it_was(folders, family: str, pooling: str, tmp_pa
     assert np.allclose(saved.encode(sentences()), 0.7 * vectors[0] + 0.3 * vectors[1], atol=1e-6)
     assert np.array_equal(opened.encode(sentences()), saved.encode(sentences()))
     for number, own in enumerate(vectors, 1):  # each tower is a stock folder of its own
-        alone = open_encoder(
-            tmp_path / "twin" / f"tower_{number}", pooling=pooling, max_length=20, precision="fp32"
-        )
+        alone = open_encoder(tmp_path / "twin" / f"tower_{number}", pooling=pooling, max_length=20, precision="fp32")
         assert np.array_equal(alone.encode(sentences()), own)
 
 
 def test_the_sum_is_of_both_vectors(folders) -> None:
     towers = [tower(folders[f"bert_{s}"]) for s in (1, 2)]
     found = SumEncoder(towers).encode(["noon", "a baker"])
-    assert np.array_equal(
-        found, towers[0].encode(["noon", "a baker"]) + towers[1].encode(["noon", "a baker"])
-    )
+    assert np.array_equal(found, towers[0].encode(["noon", "a baker"]) + towers[1].encode(["noon", "a baker"]))
     with pytest.raises(ValueError, match="2 encoders but 1 weights"):
         SumEncoder(towers, [1.0])
 
@@ -254,9 +244,7 @@ def test_saving_over_a_folder_replaces_it_whole(folders, tmp_path: Path) -> None
     second = tower(folders["bert_2"])
     second.save(tmp_path / "saved")
     assert not (tmp_path / "saved" / "stray").exists()
-    assert np.array_equal(
-        open_encoder(tmp_path / "saved", precision="fp32").encode(["noon"]), second.encode(["noon"])
-    )
+    assert np.array_equal(open_encoder(tmp_path / "saved", precision="fp32").encode(["noon"]), second.encode(["noon"]))
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
@@ -294,9 +282,7 @@ def test_dropout_is_set_on_loading(folders) -> None:
 def test_a_checkpoint_without_pooler_gets_the_same_one_each_time(tmp_path: Path) -> None:
     from transformers import RobertaForMaskedLM
 
-    standin.roberta(
-        tmp_path / "lm", layers=1
-    )  # the language model of this name is published without a pooler
+    standin.roberta(tmp_path / "lm", layers=1)  # the language model of this name is published without a pooler
     model, _ = load_tower(tmp_path / "lm")
     RobertaForMaskedLM(model.config).save_pretrained(tmp_path / "lm")
     pair = [load_tower(tmp_path / "lm")[0].pooler.dense.weight for _ in (1, 2)]
@@ -334,9 +320,7 @@ def test_nan_weights_are_not_saved_and_what_was_there_stays(folders, tmp_path: P
     with torch.no_grad():
         good.model.encoder.layer[0].output.dense.bias[0] = float("nan")
     for broken in (good, SumEncoder([tower(folders["bert_2"]), good])):
-        with pytest.raises(
-            UserError, match=r"NaN or infinite values in encoder\.layer\.0\.output\.dense\.bias"
-        ):
+        with pytest.raises(UserError, match=r"NaN or infinite values in encoder\.layer\.0\.output\.dense\.bias"):
             broken.save(tmp_path / "saved")
     assert np.array_equal(open_encoder(tmp_path / "saved", precision="fp32").encode(["noon"]), expected)
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]

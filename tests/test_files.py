@@ -47,9 +47,7 @@ def test_text_and_bytes_are_written_with_the_folders_they_need(tmp_path: Path) -
 
 @pytest.mark.parametrize("call", ["fsync", "chmod", "replace"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_failure_keeps_the_old_file(
-    call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_keeps_the_old_file(call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_atomically(tmp_path / "kept", "old")
 
     def fails(*_, **__):
@@ -94,9 +92,7 @@ def test_a_failure_leaves_the_old_folder_and_nothing_behind(error: BaseException
     assert [path.name for path in tmp_path.iterdir()] == ["twin"]
 
 
-def test_a_failure_of_the_move_itself_puts_the_old_folder_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_of_the_move_itself_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with new_folder(tmp_path / "twin") as fresh:
         (fresh / "old").write_text("old")
     replace = os.replace

@@ -72,14 +72,9 @@ def test_alignment_runs_from_0_for_equal_to_4_for_opposite_directions(vectors: n
 
 @pytest.mark.parametrize("t", [2.0, 0.5])
 @pytest.mark.parametrize("rows_at_once", [1, 5, 23, 1000])
-def test_uniformity_equals_a_plain_loop_whatever_the_blocks(
-    vectors: np.ndarray, t: float, rows_at_once: int
-) -> None:
+def test_uniformity_equals_a_plain_loop_whatever_the_blocks(vectors: np.ndarray, t: float, rows_at_once: int) -> None:
     kernels = [
-        math.exp(-t * plain_square_distance(vectors[i], vectors[j]))
-        for i in range(23)
-        for j in range(23)
-        if i < j
+        math.exp(-t * plain_square_distance(vectors[i], vectors[j])) for i in range(23) for j in range(23) if i < j
     ]
     expected = math.log(sum(kernels) / len(kernels))
     assert uniformity(vectors, t, rows_at_once=rows_at_once) == pytest.approx(expected, abs=1e-12)

@@ -22,7 +22,9 @@ def test_the_twin_trains_in_bf16_at_bert_base_shape(tmp_path):
     assert fast_in_bf16()
     tokenizer = AutoTokenizer.from_pretrained(standin.bert(tmp_path / "small"))
     towers = [BertModel(BertConfig(vocab_size=len(tokenizer))).to(device()) for _ in range(2)]
-    settings = load_settings("paper_bert").stage2.model_copy(update={"steps": 3, "evaluate_every": 3, "length_groups": 1})
+    settings = load_settings("paper_bert").stage2.model_copy(
+        update={"steps": 3, "evaluate_every": 3, "length_groups": 1}
+    )
     objective = JTCSE(*towers, tokenizer, standin.sentences(256), settings)
     history = train(objective, settings, learning_rate=1e-5, seed=1, folder=tmp_path / "c", precision="bf16")
     assert len(history.rows) == 3

@@ -28,9 +28,7 @@ MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")
 def cells(name: str, kind: str = "code") -> list[dict]:
     """The cells of one notebook, their source as one string."""
     notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf8"))
-    return [
-        cell | {"source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind
-    ]
+    return [cell | {"source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
 def tagged(name: str, tag: str) -> list[dict]:
@@ -73,12 +71,7 @@ def test_parameters_are_those_of_the_plan_and_literal(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_section_that_a_notebook_is_given_reaches_its_run(name: str) -> None:
-    calls = [
-        node
-        for cell in cells(name)
-        for node in ast.walk(parsed(cell["source"]))
-        if isinstance(node, ast.Call)
-    ]
+    calls = [node for cell in cells(name) for node in ast.walk(parsed(cell["source"])) if isinstance(node, ast.Call)]
     (begin,) = [call for call in calls if getattr(call.func, "id", "") == "start"]
     assert ast.literal_eval(begin.args[0]) == name
     assert [word.arg for word in begin.keywords] == list(PLAN[name].sections)
@@ -116,9 +109,7 @@ def test_page_has_the_one_shape(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_prose_uses_what_is_glued_and_nothing_else(name: str) -> None:
-    used = set(
-        re.findall(r"\{glue:text\}`(\w+)", "\n".join(cell["source"] for cell in cells(name, "markdown")))
-    )
+    used = set(re.findall(r"\{glue:text\}`(\w+)", "\n".join(cell["source"] for cell in cells(name, "markdown"))))
     code = "\n".join(cell["source"] for cell in cells(name))
     spread = {f"average_{system}" for system in ("start", "tower_1", "tower_2", "sum", "jtcse", "distilled")}
     spread |= {"compared", "agrees", "disagrees", "undecided"}  # glued by ** from a mapping

@@ -108,14 +108,10 @@ def test_every_imported_package_is_required() -> None:
     for path in (HERE / "jtcse").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += (
-                [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            )
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
             for name in names:
                 top = name.split(".")[0]
-                assert top in sys.stdlib_module_names or canonicalize_name(top) in known, (
-                    f"{path.name} imports {top}"
-                )
+                assert top in sys.stdlib_module_names or canonicalize_name(top) in known, f"{path.name} imports {top}"
 
 
 def test_readme_commands_are_those_of_ci_and_of_the_metadata() -> None:
@@ -159,9 +155,7 @@ def test_notebooks_in_git_hold_no_outputs() -> None:
 
 def test_placeholder_of_the_repository_stands_in_one_place() -> None:
     address = yaml.safe_load((HERE / "_config.yml").read_text())["repository"]["url"]
-    files = [
-        path for folder in ("jtcse", "book", "workflow", ".github") for path in (HERE / folder).rglob("*")
-    ]
+    files = [path for folder in ("jtcse", "book", "workflow", ".github") for path in (HERE / folder).rglob("*")]
     for path in [*files, HERE / "README.md", HERE / "pyproject.toml"]:
         if path.is_file() and path.suffix != ".pyc":
             assert address not in path.read_text(errors="ignore"), path

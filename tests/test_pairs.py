@@ -46,9 +46,7 @@ def senteval_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def some_pairs(name: str = "some", count: int = 10) -> PairSet:
     rows = standin.graded_pairs(count)
-    return PairSet(
-        name, [a for a, _, _ in rows], [b for _, b, _ in rows], np.array([s for *_, s in rows]), "test"
-    )
+    return PairSet(name, [a for a, _, _ in rows], [b for _, b, _ in rows], np.array([s for *_, s in rows]), "test")
 
 
 # -- SentEval's rule -------------------------------------------------------------------------------
@@ -58,18 +56,14 @@ def test_all_subsets_of_a_task_stand_together_without_ungraded_pairs(senteval_fo
     sets = load_pair_sets("senteval", folder=senteval_folder)
     assert list(sets) == list(TASKS)
     assert {len(pairs) for pairs in sets.values()} == {standin.PAIRS}
-    expected = sorted(
-        standin.graded_pairs(15, seed=30) + standin.graded_pairs(15, seed=31)
-    )  # STS15 is number 3
+    expected = sorted(standin.graded_pairs(15, seed=30) + standin.graded_pairs(15, seed=31))  # STS15 is number 3
     found = sets["STS15"]
     assert sorted(zip(found.first, found.second, found.gold.tolist(), strict=True)) == expected
 
 
 def test_sick_is_the_test_split_and_development_is_stsb(senteval_folder: Path) -> None:
     sick = load_pair_sets("senteval", folder=senteval_folder, names=["SICK-R"])["SICK-R"]
-    assert list(zip(sick.first, sick.second, sick.gold.tolist(), strict=True)) == standin.graded_pairs(
-        30, 202
-    )
+    assert list(zip(sick.first, sick.second, sick.gold.tolist(), strict=True)) == standin.graded_pairs(30, 202)
     development = load_development("senteval", folder=senteval_folder)
     assert development.first == [a for a, _, _ in standin.graded_pairs(30, 101)]
 
@@ -112,9 +106,7 @@ def test_damaged_tables_are_named(tmp_path: Path) -> None:
 )
 def test_a_set_survives_its_file(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
     path = tmp_path_factory.mktemp("pairs") / "mine.csv"
-    before = PairSet(
-        "mine", [r[0] for r in rows], [r[1] for r in rows], np.array([r[2] for r in rows]), "test"
-    )
+    before = PairSet("mine", [r[0] for r in rows], [r[1] for r in rows], np.array([r[2] for r in rows]), "test")
     save_pair_set(before, path)
     after = read_pair_set(path)
     assert (after.name, after.first, after.second) == ("mine", before.first, before.second)

@@ -127,10 +127,7 @@ def test_a_system_does_not_differ_from_itself(rng: np.random.Generator) -> None:
 
 
 def test_difference_of_averages_is_the_average_difference(rng: np.random.Generator) -> None:
-    tasks = [
-        (gold + rng.normal(size=len(gold)), similarity, gold)
-        for similarity, gold in map(noisy_task, [rng] * 3)
-    ]
+    tasks = [(gold + rng.normal(size=len(gold)), similarity, gold) for similarity, gold in map(noisy_task, [rng] * 3)]
     points, low, high = paired_average_difference(tasks, resamples=300)
     first, second = ([(t[i], t[2]) for t in tasks] for i in (0, 1))
     assert points == pytest.approx(bootstrap_average(first).points - bootstrap_average(second).points)

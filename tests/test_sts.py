@@ -81,9 +81,7 @@ def test_scores_equal_a_plain_loop_over_pairs(sets: dict[str, PairSet]) -> None:
             dot = sum(x * y for x, y in zip(a, b, strict=True))
             similarity.append(dot / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b)))
         np.testing.assert_allclose(scores[name].similarity, similarity, atol=1e-7)
-        assert scores[name].points == pytest.approx(
-            100 * spearmanr(np.round(similarity, 6), pairs.gold).statistic
-        )
+        assert scores[name].points == pytest.approx(100 * spearmanr(np.round(similarity, 6), pairs.gold).statistic)
         assert scores[name].n == len(pairs)
         assert scores[name].low < scores[name].points < scores[name].high
 

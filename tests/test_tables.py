@@ -39,9 +39,7 @@ def record(*metrics: Metric) -> RunRecord:
         (0.0, 0.0, 0.0, "not distinguishable (difference +0.0 points, 95 % interval +0.0 to +0.0)", "undecided"),
     ],
 )  # fmt: skip
-def test_verdict_follows_from_the_interval(
-    difference: float, low: float, high: float, words: str, state: str
-) -> None:
+def test_verdict_follows_from_the_interval(difference: float, low: float, high: float, words: str, state: str) -> None:
     assert verdict(difference, low, high) == words
     assert direction(low, high) == state
 
@@ -120,9 +118,7 @@ def test_bag_of_words_ignores_case_and_order_and_nothing_else() -> None:
     assert vectors.sum(axis=1).tolist() == [4, 4, 3, 0]
 
 
-def test_glue_lists_values_where_no_book_is(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_glue_lists_values_where_no_book_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "myst_nb", None)
     glue(score=np.float64(1.5), word="better", count=3)
     assert capsys.readouterr().out == "score: 1.5\nword: better\ncount: 3\n"

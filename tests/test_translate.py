@@ -66,9 +66,7 @@ def test_what_is_done_is_not_done_again(
         out.name + end for end in ("", ".job", ".notes", ".lines.npy")
     }
     opened = []
-    monkeypatch.setattr(
-        translate, "_Pair", lambda *settings: opened.append(settings) or (lambda lines, done: lines)
-    )
+    monkeypatch.setattr(translate, "_Pair", lambda *settings: opened.append(settings) or (lambda lines, done: lines))
     assert list(round_trip(LINES[:8], "fr", out, models=models, **SETTINGS)) == first and not opened
     changed = round_trip(LINES[:8], "fr", out, models=models, **SETTINGS | {"beams": 2})
     assert len(opened) == 1 and list(changed) == [(line, line) for line in LINES[:8]]
@@ -82,9 +80,7 @@ def test_chinese_is_told_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     names = MarianTokenizer.from_pretrained(folder).convert_ids_to_tokens(tokens)
     assert names[0] == ">>cmn_Hans<<" and "<unk>" not in names
     read = []
-    monkeypatch.setattr(
-        translate, "_Translator", lambda *settings: lambda lines, done: read.append(lines) or lines
-    )
+    monkeypatch.setattr(translate, "_Translator", lambda *settings: lambda lines, done: read.append(lines) or lines)
     round_trip(LINES[:1], "zh", tmp_path / "zh.tsv", progress=False)
     assert read[0] == [f">>cmn_Hans<< {LINES[0]}"]
 

@@ -66,9 +66,7 @@ def test_the_main_stream_is_two_stock_towers_to_the_last_bit(
 def test_tower_and_twin_are_stock_on_every_group_of_a_real_batch(family: str, tokenizer) -> None:
     models = towers(len(tokenizer), family, pad_token_id=tokenizer.pad_token_id)
     batch = make_batch([texts(), texts()[::-1]], tokenizer, 20, 3)
-    stock = [
-        m(input_ids=i, attention_mask=k).last_hidden_state[:, 0] for m in models for i, k in batch.groups
-    ]
+    stock = [m(input_ids=i, attention_mask=k).last_hidden_state[:, 0] for m in models for i, k in batch.groups]
     expected = [torch.cat(part)[batch.order].view(2, len(texts()), -1) for part in (stock[:3], stock[3:])]
     found = Twin(*models, cross_stream="carried", cael_count=2).eval()(batch)
     assert torch.equal(found["h_1"], expected[0])
@@ -91,9 +89,7 @@ def test_the_cross_stream_is_the_reading_that_was_asked_for(reading: str, count:
 @torch.no_grad()
 def test_fed_is_another_main_stream() -> None:
     models, batch = [tiny.tower(seed=seed) for seed in (1, 2)], batch_of((5, 4))
-    plain, fed = (
-        Twin(*models, cross_stream=reading, cael_count=3).eval()(batch) for reading in ("none", "fed")
-    )
+    plain, fed = (Twin(*models, cross_stream=reading, cael_count=3).eval()(batch) for reading in ("none", "fed"))
     assert not torch.allclose(plain["h_1"], fed["h_1"], atol=1e-2)
     assert torch.allclose(fed["p_1"], models[0].pooler.activation(models[0].pooler.dense(fed["h_1"])))
 
@@ -119,9 +115,7 @@ def loss_of(vectors: dict[str, Tensor]) -> Tensor:
 @pytest.mark.parametrize("reading", READINGS)
 @torch.no_grad()
 def test_length_groups_change_neither_vectors_nor_loss(reading: str, tokenizer) -> None:
-    twin = Twin(
-        *towers(len(tokenizer), pad_token_id=tokenizer.pad_token_id), cross_stream=reading, cael_count=2
-    ).eval()
+    twin = Twin(*towers(len(tokenizer), pad_token_id=tokenizer.pad_token_id), cross_stream=reading, cael_count=2).eval()
     whole, *split = (twin(make_batch([texts(), texts()[::-1]], tokenizer, 20, g)) for g in (1, 2, 4, 18))
     for found in split:
         assert all(torch.allclose(found[name], whole[name], atol=1e-5) for name in whole)
@@ -134,9 +128,7 @@ def test_vectors_come_back_in_the_order_of_the_sentences(tokenizer) -> None:
     found = Tower(model).eval()(make_batch([texts(), texts()[::-1]], tokenizer, 20, 3))["h"]
     for place, text in enumerate(texts()):
         ids = tokenizer(text, truncation=True, max_length=20, return_tensors="pt")
-        alone = model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).last_hidden_state[
-            0, 0
-        ]
+        alone = model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).last_hidden_state[0, 0]
         assert torch.allclose(found[0, place], alone, atol=1e-5)
         assert torch.allclose(found[1, len(texts()) - 1 - place], alone, atol=1e-5)
 
@@ -147,10 +139,7 @@ def test_groups_hold_every_sentence_once_with_little_padding(tokenizer) -> None:
     expected = [len(tokenizer(t, truncation=True, max_length=20)["input_ids"]) for t in texts()] * 2
     assert lengths[batch.order.numpy()].tolist() == expected
     assert all(int(mask.sum(1).max()) == mask.shape[1] for _, mask in batch.groups)
-    assert (
-        sum(i.numel() for i, _ in batch.groups)
-        < make_batch([texts()] * 2, tokenizer, 20).groups[0][0].numel()
-    )
+    assert sum(i.numel() for i, _ in batch.groups) < make_batch([texts()] * 2, tokenizer, 20).groups[0][0].numel()
     assert all(bool((i[m == 0] == tokenizer.pad_token_id).all()) for i, m in batch.groups)
 
 
@@ -220,8 +209,6 @@ def test_a_count_that_does_not_divide_is_refused_and_without_stream_ignored() ->
 
 
 def test_stand_ins_are_twins_too(tmp_path: Path) -> None:
-    (first, tokenizer), (second, _) = (
-        tiny.saved(tmp_path / str(s), "roberta", layers=4, seed=s) for s in (1, 2)
-    )
+    (first, tokenizer), (second, _) = (tiny.saved(tmp_path / str(s), "roberta", layers=4, seed=s) for s in (1, 2))
     found = Twin(first, second, cael_count=4).eval()(make_batch([texts()], tokenizer, 20))
     assert found["c_1"].shape == (1, len(texts()), 32)

@@ -112,12 +112,8 @@ def test_the_lexicon_is_large_and_mostly_synonyms() -> None:
 
 
 def test_small_words_are_not_content_words(concept_of: dict[str, str]) -> None:
-    said = {
-        word for family in FAMILIES for p in patterns(family) for word in re.findall(r"\b[a-z]+\b", p.text)
-    }
-    pieces = {
-        piece for name in FAMILIES for p in patterns(name) for piece in re.findall(r"\{(\w+)\}", p.text)
-    }
+    said = {word for family in FAMILIES for p in patterns(family) for word in re.findall(r"\b[a-z]+\b", p.text)}
+    pieces = {piece for name in FAMILIES for p in patterns(name) for piece in re.findall(r"\{(\w+)\}", p.text)}
     assert not ((said - pieces) | set(FUNCTION_WORDS)) & set(concept_of)
 
 
@@ -362,16 +358,10 @@ def test_capitals_and_stops(corpus: list[str]) -> None:
 def test_each_pattern_says_every_part_once() -> None:
     """No pattern forgets or repeats a detail: gold scores compare what is really said."""
     full = {
-        "scene": Meaning(
-            "scene", "chop", "woman", "onion", "tall", "ripe", "two", "quickly", "knife", "kitchen"
-        ),
+        "scene": Meaning("scene", "chop", "woman", "onion", "tall", "ripe", "two", "quickly", "knife", "kitchen"),
         "task": Meaning("task", "chop", "", "onion", "", "ripe", "", "quickly", "knife", "kitchen"),
-        "affair": Meaning(
-            "affair", "reject", "minister", "treaty", "popular", "unfair", "", "publicly", "", "town"
-        ),
-        "gloss": Meaning(
-            "gloss", "reject", "minister", "treaty", "popular", "unfair", "", "publicly", "", "town"
-        ),
+        "affair": Meaning("affair", "reject", "minister", "treaty", "popular", "unfair", "", "publicly", "", "town"),
+        "gloss": Meaning("gloss", "reject", "minister", "treaty", "popular", "unfair", "", "publicly", "", "town"),
     }
     for family, style in FAMILIES.items():
         topics = ("agent", "patient") if style.domain == "gloss" else ("",)

@@ -81,9 +81,7 @@ def write_notebook(folder: Path, name: str, body: str) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     for number, cell in enumerate(cells):
         cell["id"] = f"{name}-{number}"
-    notebook = new.new_notebook(
-        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
-    )
+    notebook = new.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
     nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
 
 

@@ -66,9 +66,7 @@ class Clause:
     @property
     def details(self) -> str:
         return "".join(
-            self._detail(name)
-            for name in ("manner", "tool", "place", "cause", "time")
-            if name != self.fronted
+            self._detail(name) for name in ("manner", "tool", "place", "cause", "time") if name != self.fronted
         )
 
     def _detail(self, name: str) -> str:

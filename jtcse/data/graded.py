@@ -55,26 +55,20 @@ EVEN = {
 }
 THEMES = {
     "captions": Theme("everyday scenes: synonyms and hypernyms of things and actions", ("captions",), EVEN),
-    "headlines": Theme(
-        "public life in few words: patterns without articles, active and passive", ("headlines",), EVEN
-    ),
+    "headlines": Theme("public life in few words: patterns without articles, active and passive", ("headlines",), EVEN),
     "definitions": Theme(
         "what a word means: hypernyms said outright, two nouns in every sentence",
         ("definitions",),
         EVEN | {"kin": 4, "swap": 0, "negation": 0},
     ),
-    "forum": Theme(
-        "questions without an agent: everything hangs on action and object", ("forum",), EVEN | {"swap": 0}
-    ),
+    "forum": Theme("questions without an agent: everything hangs on action and object", ("forum",), EVEN | {"swap": 0}),
     "news": Theme("longer sentences: many details that weigh little", ("news",), EVEN | {"detail": 4}),
     "look-alikes": Theme(
         "nearly the same words with roles changed or a 'not', against paraphrases in other words",
         ("captions", "diary", "headlines", "news"),
         EVEN | {"swap": 1, "negation": 1, "paraphrase": 2},
     ),
-    "mixed": Theme(
-        "all families; the two sentences of a pair may be of different ones", tuple(FAMILIES), EVEN
-    ),
+    "mixed": Theme("all families; the two sentences of a pair may be of different ones", tuple(FAMILIES), EVEN),
 }
 
 

@@ -122,9 +122,7 @@ def relatives(name: str) -> tuple[str, ...]:
     words = lexicon()
     parent = words.concepts[name].parent
     near = {
-        c.name
-        for c in words.concepts.values()
-        if c.words and (c.parent == name or (parent and c.parent == parent))
+        c.name for c in words.concepts.values() if c.words and (c.parent == name or (parent and c.parent == parent))
     }
     return tuple(sorted((near | {words.hypernym(name)}) - {name, ""}))
 

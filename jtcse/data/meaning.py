@@ -144,9 +144,7 @@ def described_by(kind: str, name: str) -> frozenset[str]:
     """Adjectives or numbers for a noun, adverbs for a verb, times for a domain."""
 
     def fits(spec: str) -> bool:
-        return name in (
-            spec.split(",") if kind == "time" else members(spec, "verb" if kind == "adverb" else "noun")
-        )
+        return name in (spec.split(",") if kind == "time" else members(spec, "verb" if kind == "adverb" else "noun"))
 
     return frozenset(concept.name for concept in lexicon().of_kind(kind) if fits(concept.attributes["of"]))
 
@@ -221,13 +219,9 @@ def gold(one: Meaning, other: Meaning) -> float:
     swapped = one.agent == other.patient and one.patient == other.agent and one.agent != one.patient
     whole = shared = 0.0
     for part, weight in WEIGHTS.items():
-        left, right = (
-            (one.defined, other.defined) if part == "topic" else (getattr(one, part), getattr(other, part))
-        )
+        left, right = (one.defined, other.defined) if part == "topic" else (getattr(one, part), getattr(other, part))
         if left and right:
-            unlike = (swapped and part in ("agent", "patient")) or (
-                part == "tool" and one.lacking != other.lacking
-            )
+            unlike = (swapped and part in ("agent", "patient")) or (part == "tool" and one.lacking != other.lacking)
             whole += weight
             shared += 0.0 if unlike else weight * similarity(left, right)
         elif left or right:

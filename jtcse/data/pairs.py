@@ -155,9 +155,7 @@ def read_pair_set(path: Path | str, *, source: str = "file") -> PairSet:
 
 def _generated_folder(folder: Path | None) -> Path:
     if folder is None or not Path(folder).is_dir():
-        raise UserError(
-            f"the source 'generated' needs a folder of CSV files, not {folder}; run the data step first"
-        )
+        raise UserError(f"the source 'generated' needs a folder of CSV files, not {folder}; run the data step first")
     return Path(folder)
 
 

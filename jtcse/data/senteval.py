@@ -78,15 +78,9 @@ def _subset(folder: str, subset: str, files: Mapping[str, bytes]) -> Columns:
     pairs = _lines(files, f"{folder}/STS.input.{subset}.txt")
     gold = _lines(files, f"{folder}/STS.gs.{subset}.txt")
     if len(pairs) != len(gold):
-        raise UserError(
-            f"{folder} {subset} has {len(pairs)} pairs and {len(gold)} gold lines; fetch it again"
-        )
+        raise UserError(f"{folder} {subset} has {len(pairs)} pairs and {len(gold)} gold lines; fetch it again")
     numbered = enumerate(zip(pairs, gold, strict=True), start=1)
-    rows = [
-        (*_cells(pair, f"{folder} {subset}, line {i}", 2)[:2], score)
-        for i, (pair, score) in numbered
-        if score
-    ]
+    rows = [(*_cells(pair, f"{folder} {subset}, line {i}", 2)[:2], score) for i, (pair, score) in numbered if score]
     return _columns(rows, f"{folder} {subset}, graded pair")
 
 

@@ -75,8 +75,7 @@ def _round_trip(rng: random.Random, said: Said, language: str) -> str:
     meaning = _lose_something(rng, said.meaning)
     known = reword(rng, meaning, said.wording, kept=1.0) if meaning != said.meaning else said.wording
     wording = {
-        name: word if rng.random() < ASTRAY else _come_back(language, name, word)
-        for name, word in known.items()
+        name: word if rng.random() < ASTRAY else _come_back(language, name, word) for name, word in known.items()
     }
     pattern = said.pattern
     if rng.random() < RESHAPED or not pattern.fits(meaning):

@@ -71,9 +71,7 @@ def uniformity(vectors: np.ndarray, t: float = 2.0, *, rows_at_once: int = 1024)
     total = 0.0
     for start in range(0, n, rows_at_once):
         block = units[start : start + rows_at_once]
-        kernel = np.exp(
-            -t * (2 - 2 * block @ units[start:].T)
-        )  # (rows, n - start); column j is row start + j
+        kernel = np.exp(-t * (2 - 2 * block @ units[start:].T))  # (rows, n - start); column j is row start + j
         total += np.triu(kernel, k=1).sum()
     return float(np.log(total / (n * (n - 1) / 2)))
 
@@ -85,9 +83,7 @@ def modulus_spread(vectors: np.ndarray) -> ModulusSpread:
     return ModulusSpread(mean, sd, sd / mean if mean else float("nan"))
 
 
-def cls_energy_weight(
-    context: Tensor, mask: Tensor, *, squared: bool = False, separator_counts: bool = True
-) -> Tensor:
+def cls_energy_weight(context: Tensor, mask: Tensor, *, squared: bool = False, separator_counts: bool = True) -> Tensor:
     r"""Eq. 6: :math:`E_{CLS}=\lVert h_{cls}\rVert_2/\lVert H_{\setminus cls}\rVert_F` of each sentence.
 
     The print mixes up squares and indices and does not say whether [SEP] is among the other tokens, or how
@@ -107,9 +103,7 @@ def cls_energy_weight(
     if not separator_counts:
         others &= ~_last_real(mask)
     if not bool(others.any(dim=1).all()):
-        raise UserError(
-            "a sentence has no token besides its special ones, so Eq. 6 divides by 0; leave it out"
-        )
+        raise UserError("a sentence has no token besides its special ones, so Eq. 6 divides by 0; leave it out")
     energy = context.double().square().sum(dim=-1)  # (n, l) or (n, h, l)
     weights = others if energy.ndim == 2 else others[:, None, :]
     ratio = energy[..., 0] / (energy * weights).sum(dim=-1)
@@ -179,9 +173,7 @@ def layer_states(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[lis
         projections = [layer.attention.self.value for layer in layers]
         contexts = [
             attention @ _heads(project(state), attention.shape[1])
-            for attention, project, state in zip(
-                output.attentions, projections, output.hidden_states, strict=False
-            )
+            for attention, project, state in zip(output.attentions, projections, output.hidden_states, strict=False)
         ]
     return list(output.attentions), contexts
 
@@ -243,7 +235,5 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     broken = int(np.count_nonzero(~np.isfinite(norms) | (norms == 0)))
     if broken:
-        raise UserError(
-            f"{broken} of {len(vectors)} vectors are zero, NaN or infinite; check the model's weights"
-        )
+        raise UserError(f"{broken} of {len(vectors)} vectors are zero, NaN or infinite; check the model's weights")
     return vectors / norms

@@ -140,9 +140,7 @@ def _score(
 def _checked(vectors: np.ndarray, n: int) -> np.ndarray:
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or len(vectors) != n:
-        raise UserError(
-            f"the encoder gave an array of shape {vectors.shape} for {n} sentences; expected ({n}, d)"
-        )
+        raise UserError(f"the encoder gave an array of shape {vectors.shape} for {n} sentences; expected ({n}, d)")
     broken = int(np.count_nonzero(~np.isfinite(vectors).all(axis=1)))
     if broken:
         raise UserError(

@@ -79,9 +79,7 @@ def checked(name: str, table: DataFrame) -> DataFrame:
     ids = name + "/" + table[ID_COLUMNS].agg("/".join, axis=1)
     doubled = sorted(set(ids[ids.duplicated()]))
     if doubled:
-        raise UserError(
-            f"{name}.csv has the id {doubled[0]!r} twice ({len(doubled)} such ids); keep one row each"
-        )
+        raise UserError(f"{name}.csv has the id {doubled[0]!r} twice ({len(doubled)} such ids); keep one row each")
     value = pd.to_numeric(table["value"], errors="coerce")
     wrong = ids[(table["value"] != "") & ~value.between(0, 100)]
     if len(wrong):

@@ -38,6 +38,13 @@ class JTCSE:
         s, named = self.settings, outputs
         crossed = (named["c_1"], named["c_2"]) if "c_1" in named else None
         return total_parts(
-            (named["h_1"], named["h_2"]), (named["p_1"], named["p_2"]), crossed, direction=draw_direction(draw),
-            parts=s.parts, temperature=s.temperature, infonce_form=s.infonce, partner=s.icnce, ictm_form=s.ictm,
+            (named["h_1"], named["h_2"]),
+            (named["p_1"], named["p_2"]),
+            crossed,
+            direction=draw_direction(draw),
+            parts=s.parts,
+            temperature=s.temperature,
+            infonce_form=s.infonce,
+            partner=s.icnce,
+            ictm_form=s.ictm,
         )

@@ -39,7 +39,13 @@ class SimCSE:
     """
 
     def __init__(self, model, tokenizer, corpus: Sequence, settings: Stage1Settings, view: View = same) -> None:
-        self.module, self.tokenizer, self.corpus, self.settings, self.view = Tower(model), tokenizer, corpus, settings, view
+        self.module, self.tokenizer, self.corpus, self.settings, self.view = (
+            Tower(model),
+            tokenizer,
+            corpus,
+            settings,
+            view,
+        )
         self.size = len(corpus)
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:

@@ -6,6 +6,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from jtcse.records import read_record
 from jtcse.steps import BOOK, Steps, last_line, watch
 
 LOST = "a product is missing"
+MANY, HEADLINE = 40, re.compile(r"/average$|/dev$|^difference/")
+"""Beyond so many numbers only those with such names are printed."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +97,23 @@ def reproduce(
 
 
 def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
-    """Print what the records of ``names`` say was measured; a notebook that measured nothing has no line."""
+    """Print what the records of ``names`` say was measured; of many numbers, the averages and differences."""
     table = Table("run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})")
     table.columns[1].overflow = "fold"  # a name that is cut short names nothing
     for column in (2, 3, 5):
         table.columns[column].justify = "right"
-    for record in (read_record(folder / f"{name}.json") for name in names):
+    records = [read_record(folder / f"{name}.json") for name in names]
+    total = sum(len(record.metrics) for record in records)
+    for record in records:
         for metric in record.metrics:
+            if total > MANY and not HEADLINE.search(metric.name):
+                continue
             interval = "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
             table.add_row(record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n))
     if table.row_count:
         console.print(table)
+    if table.row_count < total:
+        console.print(f"All {total} numbers are on the book's report page and in {near(folder)}.")
 
 
 def near(path: Path) -> str:

@@ -112,7 +112,7 @@ def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, flo
     for (name, level), style in zip(levels.items(), ("--", ":", "-."), strict=False):
         axis.axhline(level, color="#444444", linestyle=style, linewidth=1.4, label=name)
     axis.set(xlabel="step", ylabel="development score, points")
-    axis.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -126,6 +126,7 @@ def loss_parts(frame: pandas.DataFrame) -> Figure:
         axis.set_title(name)
     for axis in axes[-2:]:
         axis.set_xlabel("step")
+        axis.tick_params(labelbottom=True)
     return figure
 
 
@@ -134,7 +135,7 @@ def attention_maps(attentions: Sequence[np.ndarray], tokens: Sequence[str]) -> F
     few, most = len(attentions) <= 6, max(attention.max() for attention in attentions)
     figure, axes = panels(len(attentions), columns=2 if few else 3, height=2.9 if few else 2.2)
     for layer, (axis, attention) in enumerate(zip(axes, attentions, strict=True), 1):
-        image = axis.imshow(attention, cmap="cividis_r", vmin=0, vmax=most)
+        image = axis.imshow(attention, cmap="Blues", vmin=0, vmax=most)
         axis.set_title(f"layer {layer}")
         axis.grid(False)
         axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from jtcse.files import new_folder
+from jtcse.files import new_folder, put_back
 
 
 class Checkpoints:
@@ -31,6 +31,7 @@ class Checkpoints:
         if best:
             with new_folder(self.folder / "best") as fresh:
                 save_file(weights, fresh / "state.safetensors")
+                (fresh / "state.json").write_text(json.dumps({"identity": self.identity}), encoding="utf8")
         names = {id(p): name for name, p in module.named_parameters()}
         for parameter, state in optimiser.state.items():
             weights |= {f"{key}/{names[id(parameter)]}": value.contiguous() for key, value in state.items()}
@@ -41,16 +42,14 @@ class Checkpoints:
 
     def resume(self, module: nn.Module, optimiser: torch.optim.Optimizer, history) -> int:
         """Put the last checkpoint in place and return its step; 0 if there is none of this identity."""
+        put_back(self.folder / "last")
+        put_back(self.folder / "best")
         try:
-            described = json.loads((self.folder / "last" / "state.json").read_text(encoding="utf8"))
-            state = (
-                load_file(self.folder / "last" / "state.safetensors")
-                if described["identity"] == self.identity
-                else None
-            )
+            described, best = self._described("last"), self._described("best")
+            if {described["identity"], best["identity"]} != {self.identity}:
+                return 0
+            state = load_file(self.folder / "last" / "state.safetensors")
         except (OSError, ValueError, KeyError, SafetensorError):
-            state = None
-        if state is None:
             return 0
         self._put(state, module)
         for name, parameter in module.named_parameters():
@@ -60,6 +59,9 @@ class Checkpoints:
         history.rows = described["history"]["rows"]
         history.best_step, history.best_score = described["history"]["best_step"], described["history"]["best_score"]
         return described["step"]
+
+    def _described(self, which: str) -> dict:
+        return json.loads((self.folder / which / "state.json").read_text(encoding="utf8"))
 
     def load_best(self, module: nn.Module) -> None:
         """Put the best weights in place."""

@@ -68,7 +68,7 @@ def train(
     profile: Profile = "embedded",
     workdir: Workdir = None,
 ) -> None:
-    """Train by stages, without notebooks. Several processes: `accelerate launch -m jtcse train ...`.
+    """Train by stages, without notebooks; on several GPUs by `accelerate launch`, on CPUs by `torchrun`.
 
     Examples:
 
@@ -77,6 +77,8 @@ def train(
         jtcse train --stage twin --profile mini stage2.steps=50
 
         accelerate launch --num_processes 4 -m jtcse train --stage twin --profile paper_bert
+
+        torchrun --nproc_per_node 2 -m jtcse train --stage twin --profile mini
     """
     from jtcse import stages
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jtcse.errors import UserError
@@ -80,6 +80,19 @@ def _take_the_place(fresh: Path, path: Path) -> None:
             os.replace(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(path: Path) -> None:
+    """After a kill inside ``new_folder``: bring back a folder that was moved aside, and remove what was half written."""
+    if not path.parent.is_dir():
+        return
+    left = sorted(path.parent.glob(f".{path.name}.*"), key=lambda p: p.suffix != ".old")
+    for folder in left:
+        if folder.suffix == ".old" and not path.exists():
+            with suppress(FileNotFoundError):  # another process of the same run was faster
+                os.replace(folder, path)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sha256(path: Path | str) -> str:

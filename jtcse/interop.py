@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from jtcse.encoder import SumEncoder, TowerEncoder, open_encoder, pool
+from jtcse.twin import check_same_words
 
 
 class _Sum(nn.Module):
@@ -15,6 +16,8 @@ class _Sum(nn.Module):
 
     def __init__(self, encoder: SumEncoder) -> None:
         super().__init__()
+        for tower in encoder.encoders[1:]:
+            check_same_words(encoder.encoders[0].tokenizer, tower.tokenizer)
         self.towers = nn.ModuleList([tower.model for tower in encoder.encoders])
         self.weights, self.pooling = encoder.weights, encoder.encoders[0].pooling
         self.tokenizer, self.max_seq_length = encoder.encoders[0].tokenizer, encoder.encoders[0].max_length

@@ -9,11 +9,12 @@ from pathlib import Path
 from jtcse.config import Training
 from jtcse.data.corpus import LineCorpus, PairCorpus, open_corpus, write_corpus, write_pairs
 from jtcse.data.pairs import PairSet, load_development, load_pair_sets, save_pair_set
-from jtcse.encoder import SumEncoder, TowerEncoder, load_tower, open_encoder
+from jtcse.encoder import SumEncoder, TowerEncoder, load_tower, open_encoder, usable_positions
 from jtcse.errors import UserError
 from jtcse.files import sha256
 from jtcse.run import Run
 from jtcse.training import History, train
+from jtcse.twin import check_same_words
 
 SYSTEMS = {
     "start": "the encoder before training",
@@ -84,7 +85,7 @@ def starting_encoder(run: Run) -> History:
     settings, folder = run.settings, run.workspace.model("start")
     if settings.encoder.name != "generated":
         model, tokenizer = load_tower(settings.encoder.name)
-        TowerEncoder(model, tokenizer, pooling=settings.encoder.pooling).save(folder)
+        _save(TowerEncoder(model, tokenizer, pooling=settings.encoder.pooling), folder)
         return History()
     from jtcse.data.world import vocabulary
     from jtcse.device import device
@@ -110,7 +111,7 @@ def train_tower(run: Run, number: int) -> History:
     from jtcse.systems.simcse import SimCSE
 
     settings, tower, name = run.settings.stage1, _tower(run, number), f"tower_{number}"
-    model, tokenizer = load_tower(_needed(run, "start"), dropout=settings.dropout)
+    model, tokenizer = _to_train(_needed(run, "start"), settings)
     if tower.view == "round_trip":
         corpus, view = (
             PairCorpus(run.workspace.data / f"round_trip_{number}.tsv"),
@@ -140,7 +141,8 @@ def train_twin(run: Run) -> History:
 
     settings = run.settings.stage2
     folders = [_needed(run, f"tower_{i}") for i in (1, 2)]
-    (first, tokenizer), (second, _) = (load_tower(folder, dropout=settings.dropout) for folder in folders)
+    (first, tokenizer), (second, other) = (_to_train(folder, settings) for folder in folders)
+    check_same_words(tokenizer, other)
     objective = JTCSE(first, second, tokenizer, _corpus(run), settings)
     encoder = SumEncoder([_tower_encoder(run, model, tokenizer) for model in (first, second)])
     history = _train(
@@ -163,7 +165,7 @@ def distil(run: Run) -> History:
 
     settings = run.settings.distillation
     source = _needed(run, "start" if settings.start == "encoder" else settings.start)
-    model, tokenizer = load_tower(source, dropout=settings.dropout)
+    model, tokenizer = _to_train(source, settings)
     teacher = open_encoder(_needed(run, "twin"), max_length=settings.max_length, precision=run.settings.run.precision)
     objective = Distillation(model, tokenizer, teacher, _corpus(run), settings)
     encoder = _tower_encoder(run, model, tokenizer)
@@ -252,6 +254,17 @@ def evaluate_all(run: Run, systems: Sequence[str] = tuple(SYSTEMS)) -> Measured:
 
 def _tower(run: Run, number: int):
     return getattr(run.settings.stage1, f"tower_{number}")
+
+
+def _to_train(folder: Path, settings: Training):
+    """A tower with the stage's dropout; refused where the stage's sentences are longer than its positions."""
+    model, tokenizer = load_tower(folder, dropout=settings.dropout)
+    if settings.max_length > usable_positions(model):
+        raise UserError(
+            f"max_length is {settings.max_length} but {folder} takes at most {usable_positions(model)} tokens; "
+            "set a smaller max_length for this stage"
+        )
+    return model, tokenizer
 
 
 def _tower_encoder(run: Run, model, tokenizer) -> TowerEncoder:

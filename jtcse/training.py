@@ -218,6 +218,6 @@ def _remember(
 
 
 def _progress(steps: range, title: str, done: int, total: int, shown: bool) -> Iterator[int]:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     yield from tqdm(steps, desc=title, initial=done, total=total, unit="step", mininterval=5, disable=not shown)

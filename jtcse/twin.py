@@ -109,6 +109,15 @@ class Twin(nn.Module):
         return [s[:, 0] for s in states] + [t.pooler(s) for t, s in zip(self.towers, states, strict=True)] + crossed
 
 
+def check_same_words(first, second) -> None:
+    """Refuse tokenizers that number words differently: both towers read the same ids."""
+    if first.get_vocab() != second.get_vocab():
+        raise UserError(
+            f"the towers' vocabularies differ ({len(first):,} and {len(second):,} entries, or the same words under other "
+            "numbers); a twin needs two towers with one vocabulary"
+        )
+
+
 def check_alike(first, second) -> None:
     """Refuse towers that cannot attend to each other or be summed."""
     names = {

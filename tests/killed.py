@@ -28,7 +28,7 @@ def after(calls: int, function: Callable) -> Callable:
 
 
 def die(model: Path, folder: Path, moment: str) -> None:
-    """Train until the moment comes: ``look_2``, ``batch_5``, ``save_3`` (its third file)."""
+    """Train until the moment comes: ``look_2``, ``batch_5``, ``last_2`` (in writing the second ``last``)."""
     kind, number = moment.split("_")
     made = small_run.objective("jtcse", model)
     look: Callable = lambda: small_run.score(made.module)  # noqa: E731
@@ -37,7 +37,9 @@ def die(model: Path, folder: Path, moment: str) -> None:
     elif kind == "batch":
         made.batch = after(int(number), made.batch)
     else:
-        checkpoints.save_file = after(int(number), checkpoints.save_file)
+        write = checkpoints.save_file
+        fatal = after(int(number), write)
+        checkpoints.save_file = lambda state, path: (fatal if path.parent.name.startswith(".last.") else write)(state, path)
     small_run.run(made, folder, select=look)
 
 

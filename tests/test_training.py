@@ -217,7 +217,7 @@ def test_another_run_does_not_go_on_from_this_ones_checkpoint(change: dict, mode
 MOMENTS = {
     "look_2": 6,  # in the look after step 2, before the first checkpoint
     "batch_4": 4,  # between checkpoints, after that of step 2
-    "save_4": 4,  # between 'best' and 'last' of the checkpoint of step 4
+    "last_2": 4,  # between 'best' and 'last' of the checkpoint of step 4
 }
 """Moments of the kill, and how many of the six batches are then still to come."""
 

@@ -22,6 +22,8 @@ COMPARISONS = {
     ("tower_2", "start"): "Stage 1 improves the encoder (tower II)",
     ("sum", "tower_1"): "Two towers together are better than tower I",
     ("sum", "tower_2"): "Two towers together are better than tower II",
+    ("jtcse", "tower_1"): "The twin after stage 2 is better than tower I after stage 1",
+    ("jtcse", "tower_2"): "The twin after stage 2 is better than tower II after stage 1",
     ("jtcse", "sum"): "Training the twin jointly is better than adding its towers",
     ("distilled", "tower_1"): "The distilled tower is better than tower I",
     ("distilled", "jtcse"): "The distilled tower is better than its teacher",

@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from jtcse.config import load_settings, profiles
 
-REFERENCE_RATE = 100.0
+REFERENCE_RATE = 150.0
 """GFLOP/s, as ``report`` measures them, on the machine of the profiles' ``minutes``: two cores with AVX2."""
 
 PUBLIC_HUB = "https://huggingface.co"

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# One thread here and in every process that a test starts: sums are then taken in one order, and tests that compare to the
+# last bit, partly across processes, do not depend on which test ran before. Read when torch is first imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -39,7 +39,9 @@ def die(model: Path, folder: Path, moment: str) -> None:
     else:
         write = checkpoints.save_file
         fatal = after(int(number), write)
-        checkpoints.save_file = lambda state, path: (fatal if path.parent.name.startswith(".last.") else write)(state, path)
+        checkpoints.save_file = lambda state, path: (fatal if path.parent.name.startswith(".last.") else write)(
+            state, path
+        )
     small_run.run(made, folder, select=look)
 
 

@@ -1,0 +1,37 @@
+"""The committed run records, and that the README quotes them and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jtcse.config import load_settings
+from jtcse.records import RunRecord, read_records
+from jtcse.stages import SYSTEMS
+
+ROOT = Path(__file__).parent.parent
+PROFILES = sorted(folder.name for folder in (ROOT / "results").iterdir())
+
+
+def seven_tasks(profile: str) -> RunRecord:
+    return next(r for r in read_records(ROOT / "results" / profile) if r.run == "seven_tasks")
+
+
+def row(name: str) -> str:
+    """The README's table row of a system: averages with intervals, a column a profile."""
+    cells = [seven_tasks(profile).metric(f"{name}/average") for profile in PROFILES]
+    return f"| {SYSTEMS[name]} | " + " | ".join(f"{m.value:.1f} ({m.low:.1f} to {m.high:.1f})" for m in cells) + " |"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_readme_quotes_the_records(name):
+    assert row(name) in (ROOT / "README.md").read_text(encoding="utf8")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_records_are_of_their_profile_and_of_a_known_commit(profile):
+    records = read_records(ROOT / "results" / profile)
+    assert {record.profile for record in records} == {profile}
+    assert load_settings(profile)
+    assert all(record.provenance.commit for record in records)

@@ -145,10 +145,26 @@ class EvaluationSettings(Section):
     resamples: Annotated[int, Field(ge=100, description="of the bootstrap over pairs")]
 
 
+class AblationSettings(Section):
+    """The grids of Tables VIII to XI and of Figs. 6 and 8 (``ablations.py``)."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="each cell is trained once a seed")
+    steps: Count | None = Field(description="of a cell's stage 2; null: as many as stage 2 has")
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> AblationSettings:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"ablations.seeds {self.seeds} names a seed twice; a second run of a seed tells nothing new")
+        return self
+
+
 class Settings(Section):
     """All settings of a profile."""
 
     title: str
+    scale: Literal["paper", "checkpoints", "smaller"] = Field(
+        description="what its numbers may be held against: printed values, or only the direction of claims"
+    )
     promise: str = Field(description="one sentence for every page: what numbers of this profile can and cannot say")
     minutes: Annotated[float, Field(gt=0, description="of the whole run on the reference machine")] | None
     run: RunSettings
@@ -160,6 +176,7 @@ class Settings(Section):
     stage2: Stage2Settings
     distillation: DistillationSettings
     evaluation: EvaluationSettings
+    ablations: AblationSettings
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

@@ -21,8 +21,12 @@ class Part(BaseModel):
 class Metric(Part):
     """One measured number.
 
-    ``name`` is a path such as ``jtcse/STS12``; ``value`` is in ``unit``; ``n`` is what it was measured on (pairs, sentences,
-    steps); ``low`` and ``high`` bound its 95 % interval, where it has one.
+    ``name`` is a path such as ``jtcse/STS12``. A number that answers for a printed value has the value's id as its name
+    (``table10/NCE``), a paired difference of two such numbers both ids (``table10/NCE>table10/none``, the first minus the
+    second), the effect behind a claim of the prose the claim's id (``claim/C31``, above 0 where it supports the claim).
+    ``value`` is in ``unit``; ``n`` is what it was measured on (pairs, sentences, steps); ``low`` and ``high`` bound its 95 %
+    interval, where it has one; ``seed`` is the training seed of a number that stands beside those of other seeds, their
+    mean has none.
     """
 
     name: str
@@ -31,6 +35,13 @@ class Metric(Part):
     n: int
     low: float | None = None
     high: float | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _points_are_points(self) -> Metric:
+        if self.unit == "points" and abs(self.value) > 100:
+            raise ValueError(f"metric {self.name} has {self.value:g} points, where -100 to 100 is possible")
+        return self
 
     @model_validator(mode="after")
     def _interval_is_one(self) -> Metric:

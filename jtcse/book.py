@@ -21,6 +21,7 @@ from jtcse.config import load_settings
 from jtcse.errors import UserError
 from jtcse.files import write_atomically
 from jtcse.plan import checkout, read_plan
+from jtcse.run import commit_of
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PAGES = Path("_build") / "html"
@@ -136,15 +137,10 @@ def _replace(place: Path, fresh: Path) -> None:
 def _commit(root: Path) -> str:
     """Words for the footer: the commit, and whether the tree had changes that are not in it."""
 
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(root), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        commit, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain")
-    except (OSError, subprocess.CalledProcessError):
+    commit, changed = commit_of(root)
+    if commit is None:
         return "a tree without git history"
-    return f"commit {commit}" + (" with changes that are not committed" if changed else "")
+    return f"commit {commit[:8]}" + (" with changes that are not committed" if changed else "")
 
 
 def main(words: list[str] | None = None) -> int:

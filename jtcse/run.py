@@ -81,7 +81,7 @@ class Run:
         return record
 
     def _provenance(self, hashes: dict[str, str]) -> Provenance:
-        commit, dirty = _commit()
+        commit, dirty = commit_of(Path(__file__).parent)
         return Provenance(
             commit=commit,
             dirty=dirty,
@@ -111,11 +111,11 @@ def start(name: str, profile: str, workdir: str | Path, **sections: Mapping[str,
     return Run(name, profile, settings, Workspace(workdir))
 
 
-def _commit() -> tuple[str | None, bool | None]:
-    """Commit of the checkout that holds this package, and whether it has changes that are not committed."""
+def commit_of(folder: Path) -> tuple[str | None, bool | None]:
+    """Commit of the checkout that holds a folder, and whether it has changes that are not committed; None without git."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
+        command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:

@@ -1,4 +1,4 @@
-"""One look for every table: settings, measured scores, printed scores beside them, run records."""
+"""One look for every table: settings, measured scores, claims, run records."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jtcse.records import Metric, RunRecord
 
 CELL = "padding:0.2em 0.9em 0.2em 0;vertical-align:top;text-align:left"
-TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR", "average": "7Avg"}  # ours to the paper's
-PRINTED = ("SimCSE", "TNCSE", "JTCSE", "JTCSE_D")  # rows of Table I that are shown beside ours
 COMPARISONS = {
     ("tower_1", "start"): "Stage 1 improves the encoder (tower I)",
     ("tower_2", "start"): "Stage 1 improves the encoder (tower II)",
@@ -111,43 +109,6 @@ def scores_table(metrics: Sequence[Metric]) -> HTML:
         system, task = metric.name.split("/")
         rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.0f} to {metric.high:.0f})"
     return table(pandas.DataFrame(rows), index=True, wrap=False)
-
-
-def printed_backbone(settings: Settings) -> str:
-    """The half of Table I that a profile's encoder belongs beside."""
-    return "RoBERTa-base" if "roberta" in settings.encoder.name.lower() else "BERT-base"
-
-
-def beside_printed(metrics: Sequence[Metric], settings: Settings) -> HTML:
-    """Each task of Table I: what this run measured, and what the paper prints for its systems.
-
-    Args:
-        metrics: named ``system/task``.
-    """
-    import pandas
-
-    from jtcse.paper.printed import printed_text
-
-    backbone, columns = printed_backbone(settings), {}
-    for metric in metrics:
-        system, task = metric.name.split("/")
-        columns.setdefault(("measured here", system), {})[task] = f"{metric.value:.2f}"
-    tasks = list(next(iter(columns.values())))
-    for model in PRINTED:
-        ids = {task: f"table1/{backbone}/{model}/{TASK_IDS.get(task, task)}" for task in tasks}
-        columns[f"printed, {backbone}", model] = {task: printed_text(name) for task, name in ids.items()}
-    return table(pandas.DataFrame(columns).reindex(tasks), index=True)
-
-
-def printed_averages(settings: Settings) -> HTML:
-    """The paper's averages alone, for a profile whose tasks the paper does not have."""
-    import pandas
-
-    from jtcse.paper.printed import printed_text
-
-    backbone = printed_backbone(settings)
-    values = [printed_text(f"table1/{backbone}/{model}/7Avg") for model in PRINTED]
-    return table(pandas.DataFrame({f"printed, other data ({backbone})": PRINTED, "average of seven tasks": values}))
 
 
 def claims_table(record: RunRecord) -> HTML:

@@ -76,19 +76,6 @@ def test_claims_are_judged_by_their_intervals_and_missing_ones_are_not_run() -> 
     assert tables.tally(found) == {"compared": 2, "agrees": 1, "disagrees": 0, "undecided": 1}
 
 
-def test_printed_scores_stand_letter_for_letter_beside_measured_ones() -> None:
-    metrics = [Metric(name=f"jtcse/{task}", value=50, n=9) for task in ("STS12", "STS-B", "SICK-R", "average")]
-    html = tables.beside_printed(metrics, load_settings("mini")).data
-    for text in ("79.70", "printed, BERT-base", "measured here", "50.00"):
-        assert text in html
-    assert "printed, RoBERTa-base" in tables.beside_printed(metrics, load_settings("paper_roberta")).data
-
-
-def test_printed_averages_say_that_they_are_of_other_data() -> None:
-    html = tables.printed_averages(load_settings("embedded")).data
-    assert "79.70" in html and "other data" in html
-
-
 def test_runs_and_metrics_of_records_are_listed() -> None:
     found = record(Metric(name="jtcse/average", value=61.25, n=3500, low=60, high=62))
     html = tables.runs_table([found]).data

@@ -1,0 +1,149 @@
+"""Table I measured: the rows that a run has, under the ids of the printed ones, with paired differences and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jtcse.errors import UserError
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+    from jtcse.config import Settings
+    from jtcse.evaluation.sts import TaskScore
+    from jtcse.records import Metric
+    from jtcse.run import Run
+    from jtcse.statistics import Estimate
+
+    Scores = Mapping[str, Mapping[str, TaskScore]]
+
+TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR"}  # our names of tasks to those in ids
+SEVEN, REFERENCE = "7Avg", "SimCSE"
+
+
+def backbone(settings: Settings) -> str:
+    """The half of Table I that a profile's encoder belongs beside."""
+    return "RoBERTa-base" if "roberta" in settings.encoder.name.lower() else "BERT-base"
+
+
+def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
+    """The rows of Table I that this run has, by their names there: what ``seven_tasks`` left, the untrained encoder and SimCSE.
+
+    The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grid's (``variants.py``),
+    trained in this run from the same encoder on the same text.
+
+    Raises:
+        UserError: the seven tasks were not measured, or the start is missing.
+    """
+    from jtcse.ablations import Cell
+    from jtcse.encoder import open_encoder
+    from jtcse.evaluation.sts import read_scores, score_sets
+    from jtcse.stages import graded
+    from jtcse.variants import scores
+
+    settings = run.settings
+    found = {"JTCSE": read_scores(run.workspace.scores / "jtcse.npz")}
+    found["JTCSE_D"] = read_scores(run.workspace.scores / "distilled.npz")
+    start = open_encoder(run.workspace.model("start"), pooling="first_last", precision=settings.run.precision)
+    found[backbone(settings)] = score_sets(
+        start, graded(run)[1], resamples=settings.evaluation.resamples, seed=settings.run.seed
+    )
+    found["SimCSE"] = scores(run, Cell("simcse", "simcse", {}), settings.ablations.seeds[0])
+    return found
+
+
+def table1_metrics(scores: Scores, settings: Settings) -> list[Metric]:
+    """Metrics under the ids of Table I: each real task, the average of all, and differences to the row of reference.
+
+    Generated tasks have no id of their own; of real tasks the average counts only where all seven were measured.
+
+    Args:
+        scores: model of Table I to task to score.
+    """
+    from jtcse.ledger import reference
+
+    cells = _by_id(scores, settings)
+    found = [_metric(id, _value(tasks, settings), tasks) for id, tasks in cells.items()]
+    pairs = [(id, reference(id)) for id in cells]
+    return found + [
+        _metric(f"{id}>{other}", paired(cells[id], cells[other], settings), cells[id])
+        for id, other in pairs
+        if other in cells and other != id
+    ]
+
+
+def _by_id(scores: Scores, settings: Settings) -> dict[str, dict[str, TaskScore]]:
+    from jtcse.data.pairs import TASKS
+
+    real, cells = settings.data.pair_sets != "generated", {}
+    for model, tasks in scores.items():
+        stem = f"table1/{backbone(settings)}/{model}"
+        if real:
+            cells |= {f"{stem}/{TASK_IDS.get(name, name)}": {name: score} for name, score in tasks.items()}
+        if not real or set(tasks) == set(TASKS):
+            cells[f"{stem}/{SEVEN}"] = dict(tasks)
+    return cells
+
+
+def _value(tasks: Mapping[str, TaskScore], settings: Settings) -> TaskScore | Estimate:
+    from jtcse.evaluation.sts import average
+
+    if len(tasks) == 1:
+        return next(iter(tasks.values()))
+    return average(tasks, resamples=settings.evaluation.resamples, seed=settings.run.seed)
+
+
+def _metric(name: str, estimate: Estimate | TaskScore, tasks: Mapping[str, TaskScore]) -> Metric:
+    from jtcse.page import metric
+
+    return metric(name, estimate, sum(score.n for score in tasks.values()))
+
+
+def paired(first: Mapping[str, TaskScore], second: Mapping[str, TaskScore], settings: Settings) -> Estimate:
+    """First minus second on the same pairs, the mean over tasks, in points.
+
+    Raises:
+        UserError: they were not measured on the same tasks and pairs.
+    """
+    from jtcse.statistics import paired_average_difference
+
+    if {task: score.n for task, score in first.items()} != {task: score.n for task, score in second.items()}:
+        raise UserError(
+            f"cannot pair scores on {sorted(first)} with scores on {sorted(second)}: tasks or numbers of pairs differ; "
+            "measure both again with the same settings"
+        )
+    tasks = [(first[task].similarity, second[task].similarity, first[task].gold) for task in first]
+    return paired_average_difference(tasks, resamples=settings.evaluation.resamples, seed=settings.run.seed)
+
+
+def table1_claims(scores: Scores, settings: Settings) -> list[Metric]:
+    """C24 (JTCSE beats the rest) and C06, C25 (JTCSE_D beats single towers) against the best other row that was measured."""
+    others = {model: tasks for model, tasks in scores.items() if not model.startswith("JTCSE")}
+    best = max(others.values(), key=lambda tasks: np.mean([score.points for score in tasks.values()]))
+    found = []
+    for model, claims in (("JTCSE", ("C24",)), ("JTCSE_D", ("C06", "C25"))):
+        lead = paired(scores[model], best, settings)
+        found += [_metric(f"claim/{claim}", lead, best) for claim in claims]
+    return found
+
+
+def printed_leads(settings: Settings) -> Series:
+    """Every system of the profile's half of Table I: its printed 7 STS average minus that of SimCSE, points, by model."""
+    from jtcse.paper.printed import table
+
+    rows = table("table1")
+    averages = rows[(rows["group"] == backbone(settings)) & (rows["column"] == SEVEN)].set_index("row")["value"]
+    return (averages - averages[REFERENCE]).drop(REFERENCE).dropna()
+
+
+def measured_leads(metrics: Sequence[Metric]) -> dict[str, tuple[float, float, float]]:
+    """The measured counterparts among metrics: model to difference of the average to SimCSE and the ends of its interval."""
+    found = {}
+    for metric in metrics:
+        first, _, second = metric.name.partition(">")
+        if second.endswith(f"/{REFERENCE}/{SEVEN}") and metric.low is not None and metric.high is not None:
+            found[first.split("/")[2]] = (metric.value, metric.low, metric.high)
+    return found

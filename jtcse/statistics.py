@@ -64,7 +64,7 @@ def bootstrap_spearman(similarity: ArrayLike, gold: ArrayLike, *, resamples: int
         UserError: as for ``spearman``, or fewer than two resamples.
     """
     spearman(similarity, gold)
-    return _interval(_resampled([similarity], gold, resamples, np.random.default_rng(seed))[0])
+    return _interval(resampled_spearman([similarity], gold, resamples, np.random.default_rng(seed))[0])
 
 
 def bootstrap_average(
@@ -79,7 +79,7 @@ def bootstrap_average(
     """
     value = _mean([spearman(similarity, gold) for similarity, gold in tasks])
     streams = np.random.default_rng(seed).spawn(len(tasks))
-    draws = [_resampled([s], gold, resamples, rng)[0] for (s, gold), rng in zip(tasks, streams, strict=True)]
+    draws = [resampled_spearman([s], gold, resamples, rng)[0] for (s, gold), rng in zip(tasks, streams, strict=True)]
     return Estimate(100 * value, *_interval(np.mean(draws, axis=0)))
 
 
@@ -106,9 +106,33 @@ def paired_average_difference(
     value = _mean([spearman(a, gold) - spearman(b, gold) for a, b, gold in tasks])
     streams = np.random.default_rng(seed).spawn(len(tasks))
     draws = [
-        np.subtract(*_resampled([a, b], gold, resamples, rng)) for (a, b, gold), rng in zip(tasks, streams, strict=True)
+        np.subtract(*resampled_spearman([a, b], gold, resamples, rng))
+        for (a, b, gold), rng in zip(tasks, streams, strict=True)
     ]
     return Estimate(100 * value, *_interval(np.mean(draws, axis=0)))
+
+
+def resampled_spearman(
+    similarities: Sequence[ArrayLike], gold: ArrayLike, resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Spearman of each vector of similarities (n,) in every resample, on shared draws: (vectors, resamples).
+
+    The plain coefficient, -1 to 1; NaN in a resample where a vector is constant. A resample is kept as how often it drew
+    each pair. With those counts the average ranks of the drawn pairs come from running sums over one order of the full
+    set, so that nothing is sorted again.
+
+    Raises:
+        UserError: fewer than two resamples.
+    """
+    if resamples < 2:
+        raise UserError(f"an interval from {resamples} resample(s) is not possible; ask for at least 2, better 1000")
+    judge, *systems = (_Ranker(np.asarray(vector, dtype=np.float64)) for vector in (gold, *similarities))
+    parts = []
+    for counts in _drawn_counts(len(judge.group), resamples, rng):
+        wanted, wanted_spread = judge(counts)
+        weighted = wanted * counts
+        parts.append([_correlation(weighted, wanted_spread, *system(counts)) for system in systems])
+    return np.concatenate(parts, axis=1)
 
 
 def _checked(values: ArrayLike, which: str) -> np.ndarray:
@@ -141,25 +165,6 @@ def _interval(draws: np.ndarray) -> Interval:
         raise UserError("no resample has a rank correlation; give more pairs or more resamples")
     low, high = np.nanpercentile(100 * draws, TAILS)
     return Interval(float(low), float(high))
-
-
-def _resampled(
-    similarities: Sequence[ArrayLike], gold: ArrayLike, resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Spearman of each vector of similarities (n,) in every resample, on shared draws: (vectors, resamples).
-
-    A resample is kept as how often it drew each pair. With those counts the average ranks of the drawn
-    pairs come from running sums over one order of the full set, so that nothing is sorted again.
-    """
-    if resamples < 2:
-        raise UserError(f"an interval from {resamples} resample(s) is not possible; ask for at least 2, better 1000")
-    judge, *systems = (_Ranker(np.asarray(vector, dtype=np.float64)) for vector in (gold, *similarities))
-    parts = []
-    for counts in _drawn_counts(len(judge.group), resamples, rng):
-        wanted, wanted_spread = judge(counts)
-        weighted = wanted * counts
-        parts.append([_correlation(weighted, wanted_spread, *system(counts)) for system in systems])
-    return np.concatenate(parts, axis=1)
 
 
 def _drawn_counts(n: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -8,11 +8,11 @@ import pytest
 from jtcse.errors import UserError
 from jtcse.statistics import (
     _drawn_counts,
-    _resampled,
     bootstrap_average,
     bootstrap_spearman,
     paired_average_difference,
     paired_difference,
+    resampled_spearman,
     spearman,
 )
 
@@ -57,7 +57,7 @@ def test_vectors_without_a_rank_correlation_are_refused(x: list, y: list, words:
 
 def test_counted_resamples_give_what_sorting_each_resample_gives(rng: np.random.Generator) -> None:
     similarity, gold = noisy_task(rng, n=80)
-    fast = _resampled([similarity, -similarity], gold, 40, np.random.default_rng(5))
+    fast = resampled_spearman([similarity, -similarity], gold, 40, np.random.default_rng(5))
     counts = np.concatenate(list(_drawn_counts(80, 40, np.random.default_rng(5))))
     for row, count in enumerate(counts):
         drawn = np.repeat(np.arange(80), count)

@@ -1,0 +1,118 @@
+"""Detectable differences keep their promise in simulation; seeds and pairs are told apart as sources of variance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jtcse.errors import UserError
+from jtcse.power import across_seeds, chance, detectable, pairs_needed, seeds_needed
+from jtcse.statistics import paired_difference, resampled_spearman, spearman
+
+
+def pearson(points: float) -> float:
+    """Pearson's coefficient at which jointly normal variables have this Spearman coefficient (points)."""
+    return 2 * np.sin(np.pi / 6 * points / 100)
+
+
+def jointly_normal(rng: np.random.Generator, sets: int, n: int, score_a: float, score_b: float) -> np.ndarray:
+    """(sets, 3, n): gold and two systems with true scores in points, whose errors are alike."""
+    a, b = pearson(score_a), pearson(score_b)
+    matrix = np.array([[1, a, b], [a, 1, 0.95], [b, 0.95, 1]])
+    return np.moveaxis(rng.multivariate_normal(np.zeros(3), matrix, size=(sets, n)), 1, 2)
+
+
+def standard_error(gold: np.ndarray, a: np.ndarray, b: np.ndarray, seed: int) -> float:
+    first, second = resampled_spearman([a, b], gold, 400, np.random.default_rng(seed))
+    return float(100 * np.std(first - second, ddof=1))
+
+
+def test_the_mark_is_the_quantile_of_level_plus_that_of_power() -> None:
+    assert detectable(1.0) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
+    assert detectable(0.5, level=0.01, power=0.9) == pytest.approx(0.5 * (2.575829 + 1.281552), abs=1e-6)
+    assert chance(detectable(0.3), 0.3) == pytest.approx(0.8, abs=1e-5)
+    assert chance(0, 1) == pytest.approx(0.05) and chance(-1, 0.2) == chance(1, 0.2)
+
+
+def test_a_true_difference_as_large_as_the_mark_is_found_in_80_of_100(rng: np.random.Generator) -> None:
+    n, repetitions = 250, 300
+    pilot = jointly_normal(rng, 12, n, 71, 70)
+    mark = detectable(float(np.mean([standard_error(*data, seed) for seed, data in enumerate(pilot)])))
+    found = 0
+    for seed, (gold, a, b) in enumerate(jointly_normal(rng, repetitions, n, 70 + mark, 70)):
+        found += paired_difference(a, b, gold, resamples=300, seed=seed).low > 0
+    assert 240 - 28 <= found <= 240 + 28  # 4 standard deviations of a binomial, 7
+
+
+def test_four_times_the_pairs_halve_the_mark_and_the_needed_number_says_so(rng: np.random.Generator) -> None:
+    few, many = (np.mean([standard_error(*d, 1) for d in jointly_normal(rng, 30, n, 72, 70)]) for n in (150, 600))
+    assert detectable(few) / detectable(many) == pytest.approx(2, rel=0.12)
+    assert pairs_needed(150, detectable(few), detectable(few) / 2) == 600
+    assert pairs_needed(1000, 0.1, 0.2) == 250
+
+
+@pytest.mark.parametrize(("sd", "wanted"), [(0.1, 0.12), (0.3, 0.12), (0.05, 0.12)])
+def test_needed_seeds_reach_80_of_100_and_one_fewer_does_not(sd: float, wanted: float) -> None:
+    seeds = seeds_needed(sd, wanted)
+    rng = np.random.default_rng(5)
+    for number, enough in ((seeds, True), (seeds - 1, False)):
+        if number >= 2:
+            p = stats.ttest_1samp(rng.normal(wanted, sd, size=(20_000, number)), 0, axis=1).pvalue
+            found = np.mean(p < 0.05)
+            assert found > 0.79 if enough else found < 0.81
+
+
+def test_needed_seeds_at_the_ends() -> None:
+    assert seeds_needed(0.0, 0.12) == 2
+    assert seeds_needed(10.0, 0.01) is None
+
+
+def seeded_systems(rng: np.random.Generator, seeds: int, n: int, wobble: float) -> tuple[np.ndarray, ...]:
+    """Similarities (seeds, n) of two systems whose quality moves with the seed, and gold scores."""
+    gold = rng.normal(size=n)
+    noise = 1 + wobble * rng.normal(size=(2, seeds, 1))
+    a, b = gold + np.abs(noise) * rng.normal(size=(2, seeds, n))
+    return a, b, gold
+
+
+def test_across_seeds_is_what_plain_loops_give(rng: np.random.Generator) -> None:
+    tasks = [seeded_systems(rng, 3, n, 0.1) for n in (120, 90)]
+    found = across_seeds(tasks, resamples=500, seed=4)
+    single = [
+        np.mean([100 * (spearman(a[seed], gold) - spearman(b[seed], gold)) for a, b, gold in tasks])
+        for seed in range(3)
+    ]
+    assert found.per_seed == pytest.approx(single)
+    assert found.seed_sd == pytest.approx(np.std(single, ddof=1))
+    assert found.difference.points == pytest.approx(np.mean(single))
+    assert found.difference.low < found.difference.points < found.difference.high
+    assert found.difference.high - found.difference.low == pytest.approx(2 * 1.96 * found.pair_se, rel=0.15)
+    assert found.total_se == pytest.approx(np.sqrt(found.pair_se**2 + found.seed_sd**2 / 3))
+
+
+def test_one_seed_is_the_paired_difference_and_has_no_spread_over_seeds(rng: np.random.Generator) -> None:
+    a, b, gold = seeded_systems(rng, 1, 150, 0.1)
+    found = across_seeds([(a[0], b[0], gold)], resamples=300, seed=2)
+    assert found.difference == pytest.approx(paired_difference(a[0], b[0], gold, resamples=300, seed=2))
+    assert np.isnan(found.seed_sd) and np.isnan(found.total_se) and len(found.per_seed) == 1
+
+
+def test_the_two_sources_together_cover_what_new_pairs_and_new_seeds_do(rng: np.random.Generator) -> None:
+    repeated = [seeded_systems(rng, 4, 150, 0.2) for _ in range(250)]
+    moved = np.std([np.mean(across_seeds([t], resamples=2).per_seed) for t in repeated])
+    claimed = np.sqrt(np.mean([across_seeds([t], resamples=200).total_se ** 2 for t in repeated[:40]]))
+    assert 0.9 <= claimed / moved <= 1.5  # both sources hold the noise of a seed on a pair, so it errs to the safe side
+
+
+def test_unequal_numbers_of_seeds_and_no_task_are_refused(rng: np.random.Generator) -> None:
+    a, b, gold = seeded_systems(rng, 2, 50, 0.1)
+    with pytest.raises(UserError, match=r"\(2, 50\) of one system and \(1, 50\)"):
+        across_seeds([(a, b[:1], gold)])
+    with pytest.raises(UserError, match="no task"):
+        across_seeds([])
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(32)

@@ -42,7 +42,7 @@ def task(name: str, files: Mapping[str, bytes]) -> Columns:
         UserError: a file is missing, or a line has too few cells or a score that is no number.
     """
     if name not in TABLES:
-        return _subsets(name, files)
+        return _together(subsets(name, files).values())
     rows = [_cells(line, f"{name}, line {i}") for i, line in enumerate(_lines(files, TABLES[name]), start=1)]
     if name.startswith("SICK-R"):  # the first line is a head
         return _columns([(row[1], row[2], row[3]) for row in rows[1:]], f"{name}, pair")
@@ -63,15 +63,20 @@ def number(text: str, where: str) -> float:
         raise UserError(f"{where} has the score {text!r}; expected a number") from error
 
 
-def _subsets(name: str, files: Mapping[str, bytes]) -> Columns:
+def subsets(name: str, files: Mapping[str, bytes]) -> dict[str, Columns]:
+    """The subsets of ``STS12`` ... ``STS16`` by their names, in the order in which ``task`` puts them together."""
     folder = f"STS/{name}-en-test"
     place = re.compile(rf"{re.escape(folder)}/STS\.input\.(.+)\.txt")
-    subsets = sorted(match[1] for match in map(place.fullmatch, files) if match)
-    if not subsets:
+    found = sorted(match[1] for match in map(place.fullmatch, files) if match)
+    if not found:
         raise UserError(f"{ARCHIVE} holds no {folder}/STS.input.*.txt; remove it and fetch it again")
-    parts = [_subset(folder, subset, files) for subset in subsets]
-    first, second = ([text for part in parts for text in part[column]] for column in (0, 1))
-    return first, second, np.concatenate([part[2] for part in parts])
+    return {subset: _subset(folder, subset, files) for subset in found}
+
+
+def _together(parts: Iterable[Columns]) -> Columns:
+    firsts, seconds, gold = zip(*parts, strict=True)
+    first, second = ([text for column in columns for text in column] for columns in (firsts, seconds))
+    return first, second, np.concatenate(gold)
 
 
 def _subset(folder: str, subset: str, files: Mapping[str, bytes]) -> Columns:

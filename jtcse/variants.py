@@ -1,0 +1,150 @@
+"""Variants of the grids: trained once, wherever they are asked for, and kept as scores.
+
+A variant lies in ``<workspace>/variants/<key>/``. Its key is a hash of all that it depends on: system, settings of its stage,
+seed, starting towers, text, graded pairs, and the code that trains it. While it is trained, the trainer's checkpoints lie
+there too, so that a killed training goes on; afterwards only scores of single pairs and a few numbers stay.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jtcse.ablations import TRAINED, Cell, grid, other_first_layer, seeds
+from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
+from jtcse.files import sha256, write_atomically
+from jtcse.records import Metric
+from jtcse.run import Run
+
+NO_SCORE = {"ablations.py", "records.py", "errors.py", "hub.py"}  # what these decide is in the key, or in no score
+FACTS = "facts.json"  # written last: a folder that has it is whole
+
+
+def scores(run: Run, cell: Cell, seed: int | None = None) -> dict[str, TaskScore]:
+    """Scores of a cell on the graded sets, by task; trains it if that was not done yet.
+
+    Args:
+        seed: of its training; only a system of the workspace has none.
+    """
+    pooling = cell.pooling or run.settings.encoder.pooling
+    return read_scores(_made(run, cell, seed) / f"{pooling}.npz")
+
+
+def facts(run: Run, cell: Cell, seed: int | None = None) -> dict[str, Any]:
+    """What else was measured: ``development`` (points), ``modulus`` of [CLS] and its ``modulus_variation`` over ``sample``
+    sentences, ``energy`` by reading."""
+    return json.loads((_made(run, cell, seed) / FACTS).read_text(encoding="utf8"))
+
+
+def cells(run: Run, place: str) -> list[Cell]:
+    """The grid of a place at this run's settings and the depth of its towers, with Table XI's second reading of Avg(FL)."""
+    found = grid(place, run.settings, depth(run))
+    return found + (other_first_layer() if place == "table11" else [])
+
+
+def members(run: Run, place: str) -> Iterator[tuple[Cell, int | None]]:
+    """Every cell of a place with every seed that it is trained with; None for what the workspace has."""
+    for cell in cells(run, place):
+        for seed in seeds(place, run.settings) if cell.seeded else [None]:
+            yield cell, seed
+
+
+def depth(run: Run) -> int | None:
+    """Layers of the encoder that training starts from; None where it is not made yet."""
+    described = run.workspace.model("start") / "config.json"
+    return json.loads(described.read_text(encoding="utf8"))["num_hidden_layers"] if described.is_file() else None
+
+
+def key(run: Run, cell: Cell, seed: int | None) -> str:
+    """Hash of all that the scores of a variant depend on."""
+    from jtcse.cell_training import starts, text, turned
+    from jtcse.device import number_format
+
+    settings = turned(run.settings, cell)
+    data = run.settings.data
+    parts: dict[str, Any] = {
+        "models": [_hash(folder) for folder in starts(run, cell)],
+        "graded": [data.pair_sets, data.pair_limit, run.settings.evaluation.tasks],
+        "pooling": run.settings.encoder.pooling,
+        "format": str(number_format(run.settings.run.precision)),
+        "sample": _hash(run.workspace.data / "corpus.txt"),
+        "code": code(),
+    }
+    if data.pair_sets == "generated":
+        parts["pairs"] = _hash(run.workspace.data / "pairs")
+    if cell.system in TRAINED:
+        stage = settings.stage1 if cell.system == "simcse" else settings.stage2
+        parts |= {"kind": "single" if cell.system == "simcse" else "twin", "seed": seed, "text": _hash(text(run, cell))}
+        parts |= {"stage": stage.model_dump(mode="json"), "selected": run.settings.ablations.steps is None}
+        parts |= {"bare_layers": cell.bare_layers, "modulus": cell.modulus if "ictm" in settings.stage2.parts else None}
+    else:
+        parts["system"] = cell.system
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@cache
+def code() -> str:
+    """Hash of the package's files by which a variant is trained and measured."""
+    from jtcse.closure import module_closure
+
+    root = Path(__file__).resolve().parent.parent
+    start = root / "jtcse" / "cell_training.py"
+    files = [start, *(file for file in module_closure(start, root) if file.name not in NO_SCORE)]
+    text = "\n".join(f"{file.relative_to(root).as_posix()} {sha256(file)}" for file in sorted(files))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _made(run: Run, cell: Cell, seed: int | None) -> Path:
+    folder = run.workspace.root / "variants" / key(run, cell, None if cell.system not in TRAINED else seed)
+    if not (folder / FACTS).is_file():
+        with _alone(folder):
+            if not (folder / FACTS).is_file():  # another process may have made it while this one waited
+                _make(run, cell, seed, folder)
+            shutil.rmtree(folder / "training", ignore_errors=True)
+    return folder
+
+
+def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
+    from jtcse.cell_training import measured, trained
+
+    encoder = trained(run, cell, seed or 0, folder / "training")
+    found, more = measured(run, cell, encoder)
+    for pooling, by_task in found.items():
+        save_scores(folder / f"{pooling}.npz", by_task)
+    named = {"system": cell.system, "seed": seed, "first_asked_as": cell.id}
+    write_atomically(folder / FACTS, json.dumps(named | more, indent=1) + "\n")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the variant's lock; the system lets it go when the process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _hash(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return _hash_of(path, tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files))
+
+
+@cache
+def _hash_of(path: Path, stamps: tuple) -> str:
+    return sha256(path)
+
+
+def grid_metrics(run: Run, place: str) -> list[Metric]:
+    """All metrics of a place: averages over tasks by seed and their means, paired differences, effects behind claims."""
+    from jtcse.ablation_claims import claims
+    from jtcse.contrasts import measured, named
+
+    grid = measured(run, place)
+    return named(grid.metrics() + claims(grid), run.settings)

@@ -1,0 +1,260 @@
+"""Variants of the grids: trained once, whoever asks; resumed after a kill to the same bits; only what is named is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_run
+import standin
+import tiny
+import torch
+from torch import nn
+
+from jtcse import cell_training, checkpoints, variants
+from jtcse.ablations import Cell, grid
+from jtcse.cell_training import HiddenModulus, remove_layer_norms
+from jtcse.data.pairs import PairSet, save_pair_set
+from jtcse.encoder import SumEncoder, TowerEncoder, load_tower
+from jtcse.errors import UserError
+from jtcse.evaluation.energy import REFERENCE, energies, readings
+from jtcse.evaluation.geometry import cls_energy_weight, layer_states
+from jtcse.evaluation.poolings import pooled
+from jtcse.run import Run, start
+from jtcse.systems.jtcse import JTCSE
+
+SHORT = {"batch_size": 8, "steps": 4, "evaluate_every": 2, "max_length": 24, "length_groups": 1}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of stand-ins: a start, two towers, text and graded pairs."""
+    root = tmp_path_factory.mktemp("workspace")
+    standin.bert(root / "models" / "start", layers=4, width=16, heads=2)
+    for number in (1, 2):
+        another(root / "models" / "start", root / "models" / f"tower_{number}", seed=number)
+    (root / "data").mkdir()
+    (root / "data" / "corpus.txt").write_text("\n".join(standin.sentences(40, seed=5)) + "\n", encoding="utf8")
+    for number, name in enumerate(("captions", "news", "dev")):
+        first, second, gold = zip(*standin.graded_pairs(20, seed=10 * number), strict=True)
+        save_pair_set(
+            PairSet(name, list(first), list(second), np.array(gold), "made up"), root / "data/pairs" / f"{name}.csv"
+        )
+    return root
+
+
+def another(folder: Path, out: Path, seed: int) -> None:
+    """The same words, other weights."""
+    model, tokenizer = load_tower(folder)
+    small_run.shake(model, seed)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Run:
+    """A run in a fresh copy of the workspace."""
+    shutil.copytree(made, tmp_path / "ws")
+    changes = {"run": {"precision": "fp32"}, "evaluation": {"resamples": 100}, "ablations": {"steps": 4}}
+    return start("x", "embedded", tmp_path / "ws", stage1=SHORT, stage2=SHORT | {"learning_rate": 1e-3}, **changes)
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Titles of the trainings that really ran."""
+    titles, train = [], cell_training.train
+    monkeypatch.setattr(cell_training, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
+    return titles
+
+
+def the(run: Run, id: str) -> Cell:
+    return next(cell for cell in variants.cells(run, id.split("/")[0]) if cell.id == id)
+
+
+def test_a_variant_that_stands_in_several_grids_is_trained_once(run: Run, trainings: list[str]) -> None:
+    ids = ("table10/NCE+ICNCE+ICTM", "table9/6", "table8/Wiki1M/JTCSE", "figure6/JTCSE")
+    found = [variants.scores(run, the(run, id), 1) for id in ids]
+    assert trainings == ["table10/NCE+ICNCE+ICTM, seed 1"]
+    assert all((f["news"].similarity == found[0]["news"].similarity).all() for f in found)
+    assert variants.key(run, the(run, "table9/none"), 1) == variants.key(run, the(run, "figure6/TNCSE"), 1)
+
+
+def test_cells_and_seeds_that_differ_have_different_keys(run: Run) -> None:
+    members = [m for place in ("table8", "table9", "table10", "figure8") for m in variants.members(run, place)]
+    keys = {variants.key(run, cell, seed) for cell, seed in members}
+    shared = 2 * 2  # the full loss stands in three of these grids at each seed
+    assert len(keys) == len(members) - shared
+
+
+def test_another_text_or_another_tower_is_another_variant(run: Run) -> None:
+    cell = the(run, "table10/NCE")
+    before = variants.key(run, cell, 1)
+    with (run.workspace.data / "corpus.txt").open("a") as stream:
+        stream.write("one more sentence .\n")
+    text = variants.key(run, cell, 1)
+    another(run.workspace.model("start"), run.workspace.model("tower_2"), seed=9)
+    assert len({before, text, variants.key(run, cell, 1)}) == 3
+
+
+def test_only_scores_and_facts_stay(run: Run) -> None:
+    cell = the(run, "table10/ICTM")
+    variants.scores(run, cell, 2)
+    (folder,) = (p for p in (run.workspace.root / "variants").iterdir() if p.is_dir())
+    assert sorted(p.name for p in folder.iterdir()) == ["cls.npz", "facts.json"]
+    facts = variants.facts(run, cell, 2)
+    assert (
+        facts["modulus"] > 0
+        and set(facts["energy"]) == set(map(str, readings()))
+        and -100 <= facts["development"] <= 100
+    )
+
+
+def test_the_single_encoder_is_scored_under_every_pooling(run: Run, trainings: list[str]) -> None:
+    cells = [c for c in variants.cells(run, "table11") if c.system == "simcse"]
+    found = {c.pooling: variants.scores(run, c, 1)["news"].similarity for c in cells}
+    assert len(cells) == 5 and len(trainings) == 1
+    assert len({tuple(s.tolist()) for s in found.values()}) == 5
+
+
+def test_killed_while_training_it_goes_on_to_the_same_bits(run: Run, trainings: list[str], tmp_path: Path) -> None:
+    cell = the(run, "table10/NCE+ICNCE")
+    assert killed(lambda: variants.scores(run, cell, 1))
+    (folder,) = (run.workspace.root / "variants").glob("*/training")
+    assert (folder / "last").is_dir() and not (folder.parent / "facts.json").exists()
+    resumed = variants.scores(run, cell, 1)
+    shutil.rmtree(run.workspace.root / "variants")
+    whole = variants.scores(run, cell, 1)
+    assert all((resumed[task].similarity == whole[task].similarity).all() for task in whole)
+
+
+def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path, monkeypatch) -> None:
+    log, train = tmp_path / "log", cell_training.train
+
+    def logged(*arguments, **named):
+        with log.open("a") as stream:
+            stream.write("once\n")
+        return train(*arguments, **named)
+
+    monkeypatch.setattr(cell_training, "train", logged)
+    cell = the(run, "table10/NCE")
+    children = [child(lambda: variants.scores(run, cell, 1)) for _ in range(2)]
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+    assert log.read_text() == "once\n"
+
+
+def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:
+    found = variants.grid_metrics(run, "table9")
+    names = {m.name for m in found}
+    assert {"table9/6", "table9/none", "table9/6>table9/none", "claim/C36", "claim/C10"} <= names
+    assert {m.seed for m in found if m.name == "table9/6"} == {1, 2, None} and all(m.n == 40 for m in found)
+
+
+def test_a_missing_tower_is_a_sentence(run: Run) -> None:
+    shutil.rmtree(run.workspace.model("tower_1"))
+    with pytest.raises(UserError, match="tower_1; make it first"):
+        variants.scores(run, the(run, "table10/NCE"), 1)
+
+
+def test_added_sentences_are_those_of_one_graded_set(run: Run) -> None:
+    cell = the(run, "table8/+SICKR/SimCSE")
+    lines = cell_training.text(run, cell).read_text(encoding="utf8").splitlines()
+    own = (run.workspace.data / "corpus.txt").read_text(encoding="utf8").splitlines()
+    pairs = cell_training.graded(run)[1]["captions"]
+    assert lines[: len(own)] == own and set(lines[len(own) :]) == {*pairs.first, *pairs.second} - set(own)
+
+
+# -- LayerNorms ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
+def test_just_the_last_layers_lose_their_layer_norms(family: str, count: int) -> None:
+    model = tiny.tower(family)
+    before = {name for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)}
+    gone = remove_layer_norms(model, count)
+    after = {name for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)}
+    assert before - after == set(gone) and len(gone) == 2 * count
+    assert {name.split(".")[2] for name in gone} == {str(layer) for layer in range(6 - count, 6)}
+    tokens, mask = tiny.tokens()
+    assert torch.isfinite(model(input_ids=tokens, attention_mask=mask).last_hidden_state).all()
+
+
+def test_more_layers_than_there_are_is_a_sentence() -> None:
+    with pytest.raises(UserError, match="7 layers of a tower with 6"):
+        remove_layer_norms(tiny.tower(), 7)
+
+
+def test_the_hidden_modulus_takes_hidden_states_for_pooler_outputs(run: Run) -> None:
+    (first, tokenizer), (second, _) = (load_tower(run.workspace.model(f"tower_{i}")) for i in (1, 2))
+    texts = standin.sentences(8)
+    settings = run.settings.stage2
+    plain, hidden = (made(first, second, tokenizer, texts, settings) for made in (JTCSE, HiddenModulus))
+    outputs = plain.module(plain.batch(np.arange(8), 0))
+    replaced = outputs | {"p_1": outputs["h_1"], "p_2": outputs["h_2"]}
+    draw = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+    assert hidden.parts(outputs, draw())["ictm"] == plain.parts(replaced, draw())["ictm"]
+    assert hidden.parts(outputs, draw())["ictm"] != plain.parts(outputs, draw())["ictm"]
+
+
+# -- poolings and energies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "first_last", "pooler"])
+def test_one_pass_gives_what_each_pooling_alone_gives(run: Run, pooling: str) -> None:
+    texts = standin.sentences(12)
+    towers = [TowerEncoder(*load_tower(run.workspace.model(f"tower_{i}")), pooling=pooling) for i in (1, 2)]
+    alone = SumEncoder(towers).encode(texts)
+    np.testing.assert_allclose(pooled(towers, texts, ["cls", pooling])[pooling], alone, atol=1e-5)
+
+
+def test_the_first_reading_is_equation_6_and_a_sum_has_the_mean_of_its_towers(run: Run) -> None:
+    towers = [TowerEncoder(*load_tower(run.workspace.model(f"tower_{i}"))) for i in (1, 2)]
+    texts = standin.sentences(5)
+    one, two, both = (energies(e, texts) for e in (*towers, SumEncoder(towers)))
+    assert both == pytest.approx({name: (one[name] + two[name]) / 2 for name in one})
+    batch = towers[0].tokenizer(texts, padding=True, return_tensors="pt")
+    _, contexts = layer_states(towers[0].model, dict(batch))
+    whole = [cls_energy_weight(c.transpose(1, 2).flatten(-2), batch["attention_mask"]) for c in contexts]
+    assert one[str(REFERENCE)] == pytest.approx(torch.stack(whole).mean().item())
+    assert len(set(map(str, readings()))) == 16 and readings()[0] == REFERENCE
+
+
+# -- processes -------------------------------------------------------------------------------------------------
+
+
+def child(action: Callable[[], object]) -> int:
+    """Run something in a process of its own; it ends with 0 where that went well."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            action()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def killed(action: Callable[[], object]) -> bool:
+    """Run something in a process that kills itself when it has written its first checkpoint."""
+
+    def fatal() -> None:
+        save = checkpoints.Checkpoints.save
+
+        def once(*arguments, **named) -> None:
+            save(*arguments, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        checkpoints.Checkpoints.save = once
+        action()
+
+    _, status = os.waitpid(child(fatal), 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def test_grids_of_the_run_are_those_of_its_towers(run: Run) -> None:
+    assert variants.cells(run, "table9") == grid("table9", run.settings, 4)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from jtcse import cli_reading
 from jtcse.errors import UserError, unknown
 
 app = typer.Typer(
@@ -252,6 +253,9 @@ def bench(
 
     _choice("benchmark", what, ["evaluation", "step", "all"])
     run_benchmarks(what, model)
+
+
+cli_reading.register(app)
 
 
 def _choice(kind: str, name: str, valid: list[str]) -> None:

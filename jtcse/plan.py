@@ -52,14 +52,15 @@ def read_plan(root: Path) -> dict[str, Notebook]:
     path = root / "workflow" / "notebooks.yaml"
     plan: dict[str, Notebook] = {}
     for name, entry in yaml.safe_load(path.read_text(encoding="utf8")).items():
-        for need in entry["needs"]:
+        needs = list(plan) if entry["needs"] == "all" else entry["needs"]
+        for need in needs:
             if need not in plan:
                 raise UserError(f"{path.name}: {name} needs {need!r}, which does not stand before it; move or mend it")
         for section in entry["sections"]:
             if section not in SECTIONS:
                 raise unknown(f"section of {name} in {path.name}", section, SECTIONS)
         threads = None if entry["threads"] == "all" else int(entry["threads"])
-        plan[name] = Notebook(name, tuple(entry["needs"]), tuple(entry["sections"]), threads, tuple(entry["outputs"]))
+        plan[name] = Notebook(name, tuple(needs), tuple(entry["sections"]), threads, tuple(entry["outputs"]))
     return plan
 
 

@@ -1,4 +1,4 @@
-"""Page furniture: the profile a page was made with, both notebooks to download, no script from a network."""
+"""Page furniture: the profile a page was made with, both notebooks to download, no script from a network, printed values."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from jtcse.errors import UserError
+from jtcse.paper.printed import printed_text
 
 CLEAN = "clean-notebooks"  # folder under _static; jtcse/book.py fills it
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the two settings that ``jtcse/book.py`` fills, and the page hook."""
+    """Register the two settings that ``jtcse/book.py`` fills, the page hook, and the role for printed values."""
     app.add_config_value("companion_profile", "", "html", str)
     app.add_config_value("companion_promise", "", "html", str)
     # The theme adds its buttons at priority 501; they must be there before this looks at them.
     app.connect("html-page-context", furnish, priority=900)
+    app.add_role("printed", printed_value)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -67,3 +73,19 @@ def _offer_downloads(app: Sphinx, page: str, context: dict[str, Any]) -> None:
         "label": "download-clean-button",
     }
     group["buttons"].insert(0, clean)
+
+
+def printed_value(
+    _name: str, rawtext: str, id: str, line: int, inliner: Inliner, _options: Any = None, _content: Any = None
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """The role ``{printed}`table10/none` ``: a value as the paper prints it, with its id as a tooltip.
+
+    An id that the paper's data does not have is a warning of the build, and the id stands in the text.
+    """
+    try:
+        text = printed_text(id)
+    except UserError as error:
+        source = getattr(inliner.document, "current_source", None)
+        logging.getLogger(__name__).warning("%s", error, location=f"{source}:{line}")
+        return [nodes.literal(rawtext, id)], []
+    return [nodes.abbreviation(rawtext, text, explanation=f"printed in the paper: {id}")], []

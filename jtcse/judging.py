@@ -99,33 +99,29 @@ def seed_band(values: Sequence[float], confidence: float = 0.95) -> tuple[float,
 
 
 def judge(printed: Printed, evidence: Evidence | None) -> Verdict:
-    """The state of a printed value, from what was measured and from nothing else."""
+    """The state of a printed value, from what was measured and from nothing else. ``not run``: no record answers for it."""
     if evidence is None:
         return Verdict("not run", "no run record answers for it")
     if printed.kind == "claim":
         return _direction(1.0, evidence, "".join(f"{words}; " for words in evidence.departures))
     if math.isnan(printed.value):
-        return Verdict("not run", f"the paper prints no number here; measured {_shown(evidence)}")
-    if printed.exact:
-        return _near(printed, evidence, "does not depend on the profile: exact to printed precision")
+        return Verdict("direction undecided", f"the paper prints no number here; measured {_shown(evidence)}")
+    if printed.exact and evidence.measured is not None:
+        return _near(printed, evidence, "the same at any profile, so exact to printed precision")
     if evidence.departures:
-        return _smaller(printed, evidence)
+        return _by_direction(printed, evidence, "; ".join(evidence.departures))
     if evidence.measured is None:
-        return Verdict("not run", "the records have a difference to another row, and not the value itself")
+        return _by_direction(printed, evidence, "the records have a difference to another row, and not the value itself")
     if evidence.scale == "checkpoints":
         return _near(printed, evidence, "released checkpoint")
     return _own_training(printed, evidence)
 
 
 def _near(printed: Printed, evidence: Evidence, words: str) -> Verdict:
-    measured, tolerance = evidence.measured, printed.tolerance or 0.0
-    if measured is None:
-        return Verdict("not run", "the records have a difference to another row, and not the value itself")
+    measured, tolerance = evidence.measured or 0.0, printed.tolerance or 0.0
     near = abs(measured - printed.value) <= tolerance + ROUNDING
-    number = (
-        f"{printed.text} {'printed' if printed.status == 'printed' else f'({printed.status}, not read in the paper)'}"
-    )
-    reason = f"{words}; {measured:.4g} measured, {number}, tolerance {tolerance:g}"
+    status = "printed" if printed.status == "printed" else f"({printed.status}, not read in the paper)"
+    reason = f"{words}; {measured:.4g} measured, {printed.text} {status}, tolerance {tolerance:g}"
     return Verdict("reproduced" if near else "not reproduced", reason)
 
 
@@ -133,7 +129,7 @@ def _own_training(printed: Printed, evidence: Evidence) -> Verdict:
     """Within tolerance of the mean over seeds, within their band, or neither."""
     band = seed_band([metric.value for metric in evidence.seeds])
     if band is None:
-        return Verdict("not run", f"one training seed cannot be judged, two are needed; it measured {_shown(evidence)}")
+        return _by_direction(printed, evidence, "one training seed cannot be judged as a number, two are needed")
     near = _near(printed, evidence, f"own training, mean of {len(evidence.seeds)} seeds")
     if near.state == "reproduced":
         return near
@@ -142,15 +138,12 @@ def _own_training(printed: Printed, evidence: Evidence) -> Verdict:
     return Verdict("within seed band" if inside else "not reproduced", reason)
 
 
-def _smaller(printed: Printed, evidence: Evidence) -> Verdict:
+def _by_direction(printed: Printed, evidence: Evidence, why: str) -> Verdict:
     """Where the value cannot be compared, the sign of its printed difference can."""
-    why = "; ".join(evidence.departures)
     if printed.difference is None:
-        if printed.reference is None:
-            words = "it is a row that others are compared with, so it has no direction of its own"
-        else:
-            words = f"the paper prints no difference to {printed.reference}"
-        return Verdict("not run", f"{why}; {words}; measured {_shown(evidence)}")
+        other = "it stands beside no row that it could be compared with"
+        words = f"the paper prints no difference to {printed.reference}" if printed.reference else other
+        return Verdict("direction undecided", f"{why}; {words}; measured {_shown(evidence)}")
     return _direction(printed.difference, evidence, f"{why}; printed {printed.difference:+.2f}, ")
 
 

@@ -31,7 +31,7 @@ def places() -> list[str]:
 
 @cache
 def reference(id: str) -> str | None:
-    """The row of the same table that a value is compared with; None for such a row itself, and where there is none.
+    """The row of the same table that a value is compared with; None where there is none.
 
     Raises:
         UserError: no such id.
@@ -43,20 +43,22 @@ def reference(id: str) -> str | None:
 
 
 def _compared(place: str, parts: list[str]) -> list[str]:
-    """The rule of each place: what its values are compared with."""
+    """The rule of each place: what its values are compared with. The row that all are compared with meets a row of its own."""
     match place, parts:
         case "table1", [backbone, model, task]:
             return [backbone, backbone if model == "SimCSE" else "SimCSE", task]
-        case (("table2" | "table3" | "table4" | "table5" | "table6"), [*row, _]):
-            return [*row, "SimCSE"]
-        case "table7", [_, column]:
-            return ["EDFSE-BERT", column]
-        case "table8", ["+SICKR", model]:
-            return ["Wiki1M", model]
-        case (("table9" | "table10"), [_]):
-            return ["none"]
-        case "table11", [_, model]:
-            return ["CLS", model]
+        case (("table2" | "table3" | "table4" | "table5" | "table6"), [*row, model]):
+            return [*row, "JTCSE" if model == "SimCSE" else "SimCSE"]
+        case "table7", [model, column]:
+            return ["JTCSE-BERT" if model == "EDFSE-BERT" else "EDFSE-BERT", column]
+        case "table8", [row, model]:
+            return [{"+SICKR": "Wiki1M", "Wiki1M": "+SICKR"}.get(row, row), model]
+        case "table9", [count]:
+            return ["6" if count == "none" else "none"]
+        case "table10", [parts_of_loss]:
+            return ["NCE+ICNCE+ICTM" if parts_of_loss == "none" else "none"]
+        case "table11", [pooling, model]:
+            return ["Avg" if pooling == "CLS" else "CLS", model]
         case "figure7", [model]:
             return ["BERT" if model == "SimCSE" else "SimCSE"]
     return parts
@@ -158,7 +160,10 @@ def _best(row: Printed, answers: Iterable[Evidence | None]) -> Entry:
 
 
 def _weight(entry: Entry) -> int:
-    return 2 if entry.state == "not run" else int(entry.state.startswith("direction"))
+    """Compared as a number; by a measured difference; measured, but without one; not measured."""
+    if not entry.state.startswith("direction"):
+        return 3 if entry.state == "not run" else 0
+    return 1 if entry.difference is not None else 2
 
 
 def _evidence(row: Printed, profile: str, found: Found, why: Why) -> Evidence | None:
@@ -167,8 +172,7 @@ def _evidence(row: Printed, profile: str, found: Found, why: Why) -> Evidence | 
     if row.kind in (CLAIM, "gain"):
         beside, difference, difference_seeds = run, value, seeds
     else:
-        compared = found.get((profile, f"{row.id}>{row.reference}"), {}) if row.reference else {}
-        beside, difference, difference_seeds = _pick(compared, (run, row.place))
+        beside, difference, difference_seeds = _pick(_differences(row, profile, found), (run, row.place))
     used = [name for name in dict.fromkeys((run, beside)) if name is not None]
     if not used:
         return None
@@ -176,6 +180,21 @@ def _evidence(row: Printed, profile: str, found: Found, why: Why) -> Evidence | 
     wrong = _wrong_backbone(row, profile) if scale == "paper" else ()
     departed = tuple(dict.fromkeys((*wrong, *(words for name in used for words in why(profile, name)))))
     return Evidence(profile, used[0], scale, departed, value, tuple(seeds), difference, tuple(difference_seeds))
+
+
+def _differences(row: Printed, profile: str, found: Found) -> dict[str, list[Metric]]:
+    """By run, what was measured of a row against its reference; the reverse of it where only that was recorded."""
+    if row.reference is None:
+        return {}
+    reverse = found.get((profile, f"{row.reference}>{row.id}"), {})
+    return found.get((profile, f"{row.id}>{row.reference}")) or {
+        run: [_negative(metric) for metric in metrics] for run, metrics in reverse.items()
+    }
+
+
+def _negative(metric: Metric) -> Metric:
+    low, high = (None if end is None else -end for end in (metric.high, metric.low))
+    return metric.model_copy(update={"value": -metric.value, "low": low, "high": high})
 
 
 def _pick(

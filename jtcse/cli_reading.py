@@ -12,7 +12,7 @@ import typer
 from jtcse.errors import unknown
 
 if TYPE_CHECKING:
-    from jtcse.entry import Entry
+    from jtcse.ledger.entry import Entry
 
 AsJson = Annotated[bool, typer.Option("--json", help="Rows as JSON, for a program.")]
 COLUMNS = ("id", "printed", "measured", "difference", "printed difference", "state", "profile", "run")
@@ -83,8 +83,8 @@ def register(app: typer.Typer) -> None:
 
 def _place(table: str | None) -> str | None:
     """``10`` as ``table10``; what is no place is refused with the nearest one."""
+    from jtcse.ledger.shelf import CLAIM
     from jtcse.paper.printed import TITLES
-    from jtcse.shelf import CLAIM
 
     if table is None:
         return None

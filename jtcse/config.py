@@ -154,7 +154,9 @@ class AblationSettings(Section):
     @model_validator(mode="after")
     def _seeds_differ(self) -> AblationSettings:
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"ablations.seeds {self.seeds} names a seed twice; a second run of a seed tells nothing new")
+            raise ValueError(
+                f"ablations.seeds {self.seeds} names a seed twice; a second run of a seed tells nothing new"
+            )
         return self
 
 

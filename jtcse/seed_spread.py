@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jtcse.ruler import printed_steps
+from jtcse.chapters.ruler import printed_steps
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def seed_records(run: Run) -> list[RunRecord]:
     """The readable records of the run's profile: its workspace's, and committed ones that it lacks."""
-    from jtcse.shelf import shelf
+    from jtcse.ledger.shelf import shelf
 
     return [record for record in shelf(workdir=run.workspace.root).records if record.profile == run.profile]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jtcse import ablation_pages
-from jtcse.ablation_claims import boundary, claims
-from jtcse.ablations import PLACES, Cell, absent, grid, other_backbone, other_first_layer, seeds
-from jtcse.cell_training import turned
+from jtcse.ablations.cell_training import turned
+from jtcse.ablations.claims import boundary, claims
+from jtcse.ablations.contrasts import Drawn, Grid, mean, named, smallest, together
+from jtcse.ablations.grids import PLACES, Cell, absent, grid, other_backbone, other_first_layer, seeds
+from jtcse.chapters import ablations as ablation_pages
 from jtcse.config import Settings, load_settings, profiles
-from jtcse.contrasts import Drawn, Grid, mean, named, smallest, together
 from jtcse.errors import UserError
 from jtcse.evaluation.sts import TaskScore, average
 from jtcse.paper.printed import printed, values

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jtcse.architecture import Architecture, compared, read
-from jtcse.architecture_svg import WIDTH, drawing, figure
 from jtcse.config import load_settings
 from jtcse.cross_attention import cael_layers
+from jtcse.plotting.architecture import WIDTH, drawing, figure
 from jtcse.twin import Twin
 
 READINGS = ("none", "last", "carried", "fed")

@@ -345,7 +345,7 @@ def test_what_the_page_says_in_words_holds() -> None:
 
 def test_the_figure_shows_every_average() -> None:
     pytest.importorskip("seaborn", reason="figures come with the extra 'book'")
-    from jtcse.plotting_audit import off_averages
+    from jtcse.plotting.audit import off_averages
 
     (axis,) = off_averages(MARGINS).axes
     assert sum(len(dots.get_offsets()) for dots in axis.collections) == len(MARGINS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import BertConfig, RobertaConfig
 
-from jtcse import cost_tables
+from jtcse.chapters import cost as cost_tables
 from jtcse.errors import UserError
 from jtcse.evaluation import cost, speed
 from jtcse.evaluation.cost import Shape

@@ -9,13 +9,13 @@ import pytest
 import tiny
 import torch
 
+from jtcse.ablations.contrasts import Drawn
+from jtcse.ablations.discrepancy_effects import BASE, Effects, Switch, base_overrides, other_batch, switches
+from jtcse.ablations.first_step import TwinEncoder, _scaled, loss_parts
+from jtcse.chapters.protocol import discrepancy_table, judged
 from jtcse.config import load_settings
-from jtcse.contrasts import Drawn
-from jtcse.discrepancies import DIFFERENCES, KINDS, by_kind, difference
-from jtcse.discrepancy_effects import BASE, Effects, Switch, base_overrides, other_batch, switches
 from jtcse.errors import UserError
-from jtcse.first_step import TwinEncoder, _scaled, loss_parts
-from jtcse.protocol_pages import discrepancy_table, judged
+from jtcse.paper.discrepancies import DIFFERENCES, KINDS, by_kind, difference
 from jtcse.twin import Twin
 
 PROFILES = ("embedded", "mini", "paper_bert", "paper_roberta")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from made_up import PAPER, metric, over_seeds, record
 from scipy import stats
 
-from jtcse.entry import Entry
 from jtcse.errors import UserError
-from jtcse.judging import Evidence, Printed, seed_band
 from jtcse.ledger import STATES, counts, entries, places, reference, shelf
+from jtcse.ledger.entry import Entry
+from jtcse.ledger.judging import Evidence, Printed, seed_band
 from jtcse.paper import printed
 from jtcse.records import RunRecord, write_record
 

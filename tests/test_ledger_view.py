@@ -17,8 +17,9 @@ from jtcse.ledger import STATES, Shelf, counts, entries, reference
 from jtcse.paper import printed
 
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-from jtcse import ledger_pages, ledger_view
-from jtcse.ledger_style import LETTERS
+from jtcse.ledger import pages as ledger_pages
+from jtcse.ledger import view as ledger_view
+from jtcse.ledger.style import LETTERS
 
 PLACES = [*printed.TITLES]
 

@@ -11,9 +11,10 @@ pytest.importorskip("matplotlib", reason="Matplotlib comes with the extra 'book'
 pytest.importorskip("pandas")
 pytest.importorskip("seaborn")
 
-from jtcse import look, plotting_geometry
+from jtcse import look
 from jtcse.evaluation.readings import REFERENCE, Reading, Spot, orders
 from jtcse.evaluation.states import KINDS
+from jtcse.plotting import geometry as plotting_geometry
 from jtcse.triangles import refined_surface, triangle
 
 FORMS = {form: refined_surface(form) for form in ("printed", "released")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jtcse import table1
+from jtcse.chapters import table1
 from jtcse.config import load_settings
 from jtcse.data.pairs import TASKS
 from jtcse.errors import UserError

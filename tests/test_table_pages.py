@@ -11,9 +11,9 @@ from jtcse.errors import UserError
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-pages = pytest.importorskip("jtcse.table_pages")
-from jtcse import plotting_tables  # noqa: E402
+pages = pytest.importorskip("jtcse.chapters.zero_shot")
 from jtcse.paper.printed import claims, printed, tasks  # noqa: E402
+from jtcse.plotting import tables as plotting_tables  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ import tiny
 import torch
 from torch import nn
 
-from jtcse import cell_training, checkpoints, variants
-from jtcse.ablations import Cell, grid
-from jtcse.cell_training import HiddenModulus, remove_layer_norms
+from jtcse import checkpoints
+from jtcse.ablations import cell_training, variants
+from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
+from jtcse.ablations.grids import Cell, grid
 from jtcse.data.pairs import PairSet, save_pair_set
 from jtcse.encoder import SumEncoder, TowerEncoder, load_tower
 from jtcse.errors import UserError

@@ -27,9 +27,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def furnish(
-    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
+def furnish(app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     """Change one page's context just before it is written."""
     _drop_thebe(context)
     if doctree is None:
@@ -50,9 +48,7 @@ def _is_thebe(script: Any) -> bool:
 
 def _banner(app: Sphinx) -> str:
     profile, promise = escape(app.config.companion_profile), escape(app.config.companion_promise)
-    return (
-        f'<aside class="companion-banner" role="note"><strong>Profile {profile}.</strong> {promise}</aside>\n'
-    )
+    return f'<aside class="companion-banner" role="note"><strong>Profile {profile}.</strong> {promise}</aside>\n'
 
 
 def _offer_downloads(app: Sphinx, page: str, context: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.ablations import FIRST_LAYER
+from jtcse.ablations.grids import FIRST_LAYER
 from jtcse.encoder import TowerEncoder, length_batches, pad, pool
 
 TOKENS = 4096  # of a batch whose hidden states of all layers are held

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jtcse.judging import Evidence, Printed, Verdict, judge, seed_band
+from jtcse.ledger.judging import Evidence, Printed, Verdict, judge, seed_band
 from jtcse.records import Metric
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from jtcse.config import load_settings, profiles
-from jtcse.entry import Entry
 from jtcse.errors import unknown
-from jtcse.judging import STATES, Evidence, Printed
+from jtcse.ledger.entry import Entry
+from jtcse.ledger.judging import STATES, Evidence, Printed
+from jtcse.ledger.shelf import CLAIM, Shelf, departures, load_scale, shelf
 from jtcse.paper import printed
 from jtcse.records import Metric, RunRecord
-from jtcse.shelf import CLAIM, Shelf, departures, load_scale, shelf
 
 __all__ = ["STATES", "Entry", "Shelf", "counts", "entries", "places", "reference", "shelf"]
 

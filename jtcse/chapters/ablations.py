@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
 
-    from jtcse.contrasts import Grid
+    from jtcse.ablations.contrasts import Grid
     from jtcse.records import Metric
     from jtcse.run import Run
 
@@ -37,7 +37,7 @@ def said(place: str) -> HTML:
 def effects(place: str, run: Run) -> HTML:
     """The same claims with the effects that the records of this run's workspace have for them, and their states."""
     from jtcse.ledger import entries, shelf
-    from jtcse.ledger_pages import claims_list
+    from jtcse.ledger.pages import claims_list
 
     wanted = {f"claim/{number}" for number in CLAIMS[place]}
     return claims_list([e for e in entries(shelf(workdir=run.workspace.root).records, "claim") if e.id in wanted])
@@ -76,9 +76,9 @@ def missing(place: str, run: Run) -> HTML:
     """Printed values that no cell of this profile answers for, by reason."""
     import pandas
 
-    from jtcse.ablations import absent
+    from jtcse.ablations.grids import absent
+    from jtcse.ablations.variants import depth
     from jtcse.tables import table
-    from jtcse.variants import depth
 
     by_reason: dict[str, list[str]] = {}
     for id, reason in absent(place, run.settings, depth(run)).items():
@@ -123,8 +123,8 @@ def gains_by_task(run: Run) -> DataFrame:
     import numpy as np
     import pandas
 
-    from jtcse import variants
-    from jtcse.cell_training import source_task
+    from jtcse.ablations import variants
+    from jtcse.ablations.cell_training import source_task
 
     cells = {cell.id: cell for cell in variants.cells(run, "table8")}
     rows: dict[str, dict[str, list[float]]] = {}
@@ -141,7 +141,7 @@ def gains_by_task(run: Run) -> DataFrame:
 
 def texts_in_words(run: Run) -> str:
     """What the two texts of Table VIII are in this profile."""
-    from jtcse.cell_training import source_task
+    from jtcse.ablations.cell_training import source_task
 
     corpus = run.settings.data.corpus
     if corpus == "generated":

@@ -20,7 +20,7 @@ def ruler(marks: DataFrame, points: Mapping[str, Mapping[str, float]]) -> Figure
     """The minimum detectable difference of each task, a bar from the most alike pair of systems to the least.
 
     Args:
-        marks: ``jtcse.ruler.marks``.
+        marks: ``jtcse.chapters.ruler.marks``.
         points: printed differences as words to task to points; drawn by their size, in black.
     """
     figure, (axis,) = panels(height=0.42 * len(marks) + 1.8)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jtcse.ablations import FULL, Cell, reading
+from jtcse.ablations.contrasts import Drawn, mean, together
+from jtcse.ablations.grids import FULL, Cell, reading
 from jtcse.config import Settings
-from jtcse.contrasts import Drawn, mean, together
-from jtcse.discrepancies import difference
+from jtcse.paper.discrepancies import difference
 from jtcse.records import Metric
 from jtcse.run import Run
 
@@ -115,7 +115,7 @@ class Effects:
 
 def train_all(run: Run) -> Effects:
     """Train the base and every switch with every seed, or take them where they lie (``variants.scores``)."""
-    from jtcse import variants
+    from jtcse.ablations import variants
 
     turned, seeds = list(switches(run.settings)), list(run.settings.ablations.seeds)
     cells = [base_cell(run.settings), *(switch.cell for switch in turned)]

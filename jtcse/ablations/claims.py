@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from jtcse.ablations import LOSS_SUBSETS, POOLINGS, seeds
-from jtcse.contrasts import Drawn, Grid, smallest
+from jtcse.ablations.contrasts import Drawn, Grid, smallest
+from jtcse.ablations.grids import LOSS_SUBSETS, POOLINGS, seeds
 from jtcse.errors import unknown
 from jtcse.records import Metric
 from jtcse.run import Run

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.ablations import Cell, reading
+from jtcse.ablations.discrepancy_effects import BASE, base_cell, switches
+from jtcse.ablations.grids import Cell, reading
 from jtcse.config import Stage2Settings
 from jtcse.cross_attention import cael_layers, cross_streams
 from jtcse.data.corpus import LineCorpus
-from jtcse.discrepancy_effects import BASE, base_cell, switches
 from jtcse.encoder import Encoder, TowerEncoder, load_tower, pad
 from jtcse.errors import UserError
 from jtcse.losses import NEGATIVE_COSINE, cosine, total_parts
@@ -60,7 +60,7 @@ def first_steps(run: Run) -> list[FirstStep]:
 
 def _gradient(run: Run, cell: Cell, direction: int) -> tuple[float, Tensor]:
     """Loss, and its gradient by all weights of both towers in one vector."""
-    from jtcse.cell_training import turned
+    from jtcse.ablations.cell_training import turned
 
     stage = turned(run.settings, cell).stage2
     (first, tokenizer), (second, _) = towers(run, stage.dropout)

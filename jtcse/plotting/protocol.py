@@ -12,8 +12,8 @@ from jtcse.look import CYCLE, panels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from jtcse.contrasts import Drawn
-    from jtcse.protocol import Effect
+    from jtcse.ablations.contrasts import Drawn
+    from jtcse.evaluation.protocol import Effect
 
 LINEAR = 0.1  # points around 0 that are drawn to scale; beyond, the axis is logarithmic
 

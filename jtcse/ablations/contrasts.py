@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jtcse.ablations import Cell, other_backbone
+from jtcse.ablations.grids import Cell, other_backbone
 from jtcse.config import Settings
 from jtcse.evaluation.sts import TaskScore
 from jtcse.records import Metric
@@ -116,7 +116,7 @@ def named(metrics: Sequence[Metric], settings: Settings) -> list[Metric]:
 
 def measured(run: Run, place: str) -> Grid:
     """Train or take every cell of a place with every seed, and resample them together."""
-    from jtcse import variants
+    from jtcse.ablations import variants
 
     scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in variants.members(run, place)}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)

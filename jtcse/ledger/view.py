@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jtcse.config import load_settings
-from jtcse.entry import Entry
 from jtcse.ledger import Shelf, counts, entries, shelf
-from jtcse.ledger_style import LETTERS, box, cell, key, piece
+from jtcse.ledger.entry import Entry
+from jtcse.ledger.shelf import CLAIM
+from jtcse.ledger.style import LETTERS, box, cell, key, piece
 from jtcse.paper import printed
-from jtcse.shelf import CLAIM
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -214,7 +214,7 @@ def book_pages() -> frozenset[str] | None:
     """Names of the pages of the checkout's plan; None where there is no checkout, and every link may lead somewhere."""
     from jtcse.plan import read_plan
 
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     return frozenset(read_plan(root)) if (root / "workflow" / "notebooks.yaml").is_file() else None
 
 

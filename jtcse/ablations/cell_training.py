@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from jtcse.ablations import FIRST_LAYER, READY, Cell
+from jtcse.ablations.grids import FIRST_LAYER, READY, Cell
 from jtcse.config import Settings, Training
 from jtcse.data.corpus import LineCorpus, open_corpus, write_corpus
 from jtcse.data.pairs import PairSet, evenly_spaced

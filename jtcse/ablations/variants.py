@@ -17,13 +17,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jtcse.ablations import TRAINED, Cell, grid, other_first_layer, seeds
+from jtcse.ablations.grids import TRAINED, Cell, grid, other_first_layer, seeds
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.files import sha256, write_atomically
 from jtcse.records import Metric
 from jtcse.run import Run
 
-NO_SCORE = {"ablations.py", "records.py", "errors.py", "hub.py"}  # what these decide is in the key, or in no score
+NO_SCORE = {"grids.py", "records.py", "errors.py", "hub.py"}  # what these decide is in the key, or in no score
 FACTS = "facts.json"  # written last: a folder that has it is whole
 
 
@@ -64,7 +64,7 @@ def depth(run: Run) -> int | None:
 
 def key(run: Run, cell: Cell, seed: int | None) -> str:
     """Hash of all that the scores of a variant depend on."""
-    from jtcse.cell_training import starts, text, turned
+    from jtcse.ablations.cell_training import starts, text, turned
     from jtcse.device import number_format
 
     settings = turned(run.settings, cell)
@@ -94,8 +94,8 @@ def code() -> str:
     """Hash of the package's files by which a variant is trained and measured."""
     from jtcse.closure import module_closure
 
-    root = Path(__file__).resolve().parent.parent
-    start = root / "jtcse" / "cell_training.py"
+    root = Path(__file__).resolve().parents[2]
+    start = root / "jtcse" / "ablations" / "cell_training.py"
     files = [start, *(file for file in module_closure(start, root) if file.name not in NO_SCORE)]
     text = "\n".join(f"{file.relative_to(root).as_posix()} {sha256(file)}" for file in sorted(files))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -112,7 +112,7 @@ def _made(run: Run, cell: Cell, seed: int | None) -> Path:
 
 
 def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
-    from jtcse.cell_training import measured, trained
+    from jtcse.ablations.cell_training import measured, trained
 
     encoder = trained(run, cell, seed or 0, folder / "training")
     found, more = measured(run, cell, encoder)
@@ -143,8 +143,8 @@ def _hash_of(path: Path, stamps: tuple) -> str:
 
 def grid_metrics(run: Run, place: str) -> list[Metric]:
     """All metrics of a place: averages over tasks by seed and their means, paired differences, effects behind claims."""
-    from jtcse.ablation_claims import claims
-    from jtcse.contrasts import measured, named
+    from jtcse.ablations.claims import claims
+    from jtcse.ablations.contrasts import measured, named
 
     grid = measured(run, place)
     return named(grid.metrics() + claims(grid), run.settings)

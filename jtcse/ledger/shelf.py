@@ -34,7 +34,7 @@ def shelf(root: Path | None = None, workdir: Path | Iterable[Path] | None = None
         workdir: a workspace, or several; a record in ``<workdir>/records`` takes the place of the committed one of its
             profile and run.
     """
-    root = Path(__file__).resolve().parent.parent if root is None else Path(root)
+    root = Path(__file__).resolve().parents[2] if root is None else Path(root)
     folders = [] if workdir is None else [workdir] if isinstance(workdir, str | Path) else list(workdir)
     found: dict[tuple[str, str], RunRecord] = {}
     problems: list[str] = []

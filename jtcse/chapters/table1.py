@@ -38,11 +38,11 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     Raises:
         UserError: the seven tasks were not measured, or the start is missing.
     """
-    from jtcse.ablations import Cell
+    from jtcse.ablations.grids import Cell
+    from jtcse.ablations.variants import scores
     from jtcse.encoder import open_encoder
     from jtcse.evaluation.sts import read_scores, score_sets
     from jtcse.stages import graded
-    from jtcse.variants import scores
 
     settings = run.settings
     found = {"JTCSE": read_scores(run.workspace.scores / "jtcse.npz")}

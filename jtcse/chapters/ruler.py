@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from jtcse.chapters.table1 import SEVEN, TASK_IDS
 from jtcse.look import NAMES
 from jtcse.power import LEVEL
-from jtcse.table1 import SEVEN, TASK_IDS
 from jtcse.tables import COMPARISONS
 
 if TYPE_CHECKING:

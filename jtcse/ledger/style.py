@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from jtcse.judging import STATES
+from jtcse.ledger.judging import STATES
 
 COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#B87A00", "#80808055")
 LETTERS = dict(zip(STATES, "abcdefg", strict=True))  # class names; short, for there are thousands of cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jtcse.ablations import Cell
+from jtcse.ablations.grids import Cell
 from jtcse.evaluation.energy import REFERENCE, readings
 from jtcse.look import NAMES
 from jtcse.records import Metric
@@ -38,7 +38,7 @@ def collected(run: Run) -> DataFrame:
     import numpy as np
     import pandas
 
-    from jtcse import variants
+    from jtcse.ablations import variants
 
     members = [(Cell(f"stage/{name}", name), None) for name in STAGES]
     members += [member for place in GRIDS for member in variants.members(run, place) if member[0].seeded]

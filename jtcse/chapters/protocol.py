@@ -6,18 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jtcse.discrepancies import DIFFERENCES, KINDS
-from jtcse.discrepancy_effects import BASE, Effects
+from jtcse.ablations.discrepancy_effects import BASE, Effects
+from jtcse.evaluation.protocol import AVERAGE, CHOICES, Effect, Protocol
 from jtcse.page import verdict
-from jtcse.protocol import AVERAGE, CHOICES, Effect, Protocol
+from jtcse.paper.discrepancies import DIFFERENCES, KINDS
 from jtcse.records import Metric
 from jtcse.tables import table
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-    from jtcse.contrasts import Drawn
-    from jtcse.first_step import FirstStep
+    from jtcse.ablations.contrasts import Drawn
+    from jtcse.ablations.first_step import FirstStep
 
 GROUPS = {
     "pooling": "pooling",

@@ -111,7 +111,9 @@ def judge(printed: Printed, evidence: Evidence | None) -> Verdict:
     if evidence.departures:
         return _by_direction(printed, evidence, "; ".join(evidence.departures))
     if evidence.measured is None:
-        return _by_direction(printed, evidence, "the records have a difference to another row, and not the value itself")
+        return _by_direction(
+            printed, evidence, "the records have a difference to another row, and not the value itself"
+        )
     if evidence.scale == "checkpoints":
         return _near(printed, evidence, "released checkpoint")
     return _own_training(printed, evidence)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jtcse.entry import Entry
-from jtcse.judging import STATES
 from jtcse.ledger import Shelf, counts
-from jtcse.ledger_style import LETTERS, box, piece
-from jtcse.ledger_view import book_pages, run_id
+from jtcse.ledger.entry import Entry
+from jtcse.ledger.judging import STATES
+from jtcse.ledger.shelf import CLAIM, changed_settings
+from jtcse.ledger.style import LETTERS, box, piece
+from jtcse.ledger.view import book_pages, run_id
 from jtcse.paper import printed
 from jtcse.records import Metric, RunRecord
-from jtcse.shelf import CLAIM, changed_settings
 
 if TYPE_CHECKING:
     from IPython.display import HTML

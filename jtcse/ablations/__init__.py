@@ -1,0 +1,1 @@
+"""The grids of the ablations, their cells trained once, and what differs between them."""

@@ -1,0 +1,1 @@
+"""What single pages show: each module is the body of a page, or of pages of one kind, so that notebooks stay thin."""

@@ -2,20 +2,12 @@
 
 From the standard error of a difference between two systems follows the smallest true difference that a two-sided test at
 5 % finds in 80 of 100 repetitions (the minimum detectable difference). Training seeds are a second source of variance,
-which no bootstrap over pairs can see; ``across_seeds`` shows both. Everything is in points, 100 times Spearman's
-coefficient.
+which no bootstrap over pairs can see. Everything is in points, 100 times Spearman's coefficient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike
-
-from jtcse.errors import UserError
-from jtcse.statistics import TAILS, Estimate, resampled_spearman, spearman
 
 RESAMPLES = 10_000  # a p-value lies further out in the tail than the ends of an interval
 LEVEL, POWER = 0.05, 0.80  # of a two-sided test; how often it shall find a true difference
@@ -67,52 +59,3 @@ def seeds_needed(sd: float, wanted: float, *, level: float = LEVEL, power: float
         if not np.isfinite(centre) or nct.sf(limit, seeds - 1, centre) >= power:
             return seeds
     return None
-
-
-@dataclass(frozen=True)
-class AcrossSeeds:
-    """Two systems over several training seeds, all in points.
-
-    ``difference`` is of the scores' means over seeds, with the 95 % interval over pairs, and ``pair_se`` its standard
-    error over pairs; ``per_seed`` are the differences of single seeds and ``seed_sd`` their standard deviation (NaN
-    with one seed). The first says how far the result would move with other pairs, the second with other seeds.
-    """
-
-    difference: Estimate
-    pair_se: float
-    per_seed: tuple[float, ...]
-    seed_sd: float
-
-    @property
-    def total_se(self) -> float:
-        """Standard error of the mean difference from both sources, taken as independent."""
-        return float(np.hypot(self.pair_se, self.seed_sd / np.sqrt(len(self.per_seed))))
-
-
-def across_seeds(
-    tasks: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> AcrossSeeds:
-    """System a minus system b, the mean over tasks, with pairs and seeds as two sources of variance.
-
-    Args:
-        tasks: ``(similarities_a, similarities_b, gold)`` of shapes (seeds, n), (seeds, n) and (n,), row i of both
-            systems being of the same seed.
-    Raises:
-        UserError: no task, or systems with different numbers of seeds.
-    """
-    if not tasks:
-        raise UserError("there is no task to compare on; give at least one")
-    per_seed, draws = [], []
-    for (a, b, gold), rng in zip(tasks, np.random.default_rng(seed).spawn(len(tasks)), strict=True):
-        first, second = np.atleast_2d(a), np.atleast_2d(b)
-        if first.shape != second.shape:
-            raise UserError(
-                f"found similarities {first.shape} of one system and {second.shape} of the other; expected as many seeds"
-            )
-        per_seed.append([100 * (spearman(x, gold) - spearman(y, gold)) for x, y in zip(first, second, strict=True)])
-        drawn = 100 * resampled_spearman([*first, *second], gold, resamples, rng)
-        draws.append(drawn[: len(first)].mean(axis=0) - drawn[len(first) :].mean(axis=0))
-    single, mean_draws = np.mean(per_seed, axis=0), np.mean(draws, axis=0)
-    estimate = Estimate(float(single.mean()), *map(float, np.nanpercentile(mean_draws, TAILS)))
-    spread = float(single.std(ddof=1)) if len(single) > 1 else float("nan")
-    return AcrossSeeds(estimate, float(np.nanstd(mean_draws, ddof=1)), tuple(single.tolist()), spread)

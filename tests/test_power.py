@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jtcse.errors import UserError
-from jtcse.power import across_seeds, chance, detectable, pairs_needed, seeds_needed
-from jtcse.statistics import paired_difference, resampled_spearman, spearman
+from jtcse.power import chance, detectable, pairs_needed, seeds_needed
+from jtcse.statistics import paired_difference, resampled_spearman
 
 
 def pearson(points: float) -> float:
@@ -66,51 +65,6 @@ def test_needed_seeds_reach_80_of_100_and_one_fewer_does_not(sd: float, wanted: 
 def test_needed_seeds_at_the_ends() -> None:
     assert seeds_needed(0.0, 0.12) == 2
     assert seeds_needed(10.0, 0.01) is None
-
-
-def seeded_systems(rng: np.random.Generator, seeds: int, n: int, wobble: float) -> tuple[np.ndarray, ...]:
-    """Similarities (seeds, n) of two systems whose quality moves with the seed, and gold scores."""
-    gold = rng.normal(size=n)
-    noise = 1 + wobble * rng.normal(size=(2, seeds, 1))
-    a, b = gold + np.abs(noise) * rng.normal(size=(2, seeds, n))
-    return a, b, gold
-
-
-def test_across_seeds_is_what_plain_loops_give(rng: np.random.Generator) -> None:
-    tasks = [seeded_systems(rng, 3, n, 0.1) for n in (120, 90)]
-    found = across_seeds(tasks, resamples=500, seed=4)
-    single = [
-        np.mean([100 * (spearman(a[seed], gold) - spearman(b[seed], gold)) for a, b, gold in tasks])
-        for seed in range(3)
-    ]
-    assert found.per_seed == pytest.approx(single)
-    assert found.seed_sd == pytest.approx(np.std(single, ddof=1))
-    assert found.difference.points == pytest.approx(np.mean(single))
-    assert found.difference.low < found.difference.points < found.difference.high
-    assert found.difference.high - found.difference.low == pytest.approx(2 * 1.96 * found.pair_se, rel=0.15)
-    assert found.total_se == pytest.approx(np.sqrt(found.pair_se**2 + found.seed_sd**2 / 3))
-
-
-def test_one_seed_is_the_paired_difference_and_has_no_spread_over_seeds(rng: np.random.Generator) -> None:
-    a, b, gold = seeded_systems(rng, 1, 150, 0.1)
-    found = across_seeds([(a[0], b[0], gold)], resamples=300, seed=2)
-    assert found.difference == pytest.approx(paired_difference(a[0], b[0], gold, resamples=300, seed=2))
-    assert np.isnan(found.seed_sd) and np.isnan(found.total_se) and len(found.per_seed) == 1
-
-
-def test_the_two_sources_together_cover_what_new_pairs_and_new_seeds_do(rng: np.random.Generator) -> None:
-    repeated = [seeded_systems(rng, 4, 150, 0.2) for _ in range(250)]
-    moved = np.std([np.mean(across_seeds([t], resamples=2).per_seed) for t in repeated])
-    claimed = np.sqrt(np.mean([across_seeds([t], resamples=200).total_se ** 2 for t in repeated[:40]]))
-    assert 0.9 <= claimed / moved <= 1.5  # both sources hold the noise of a seed on a pair, so it errs to the safe side
-
-
-def test_unequal_numbers_of_seeds_and_no_task_are_refused(rng: np.random.Generator) -> None:
-    a, b, gold = seeded_systems(rng, 2, 50, 0.1)
-    with pytest.raises(UserError, match=r"\(2, 50\) of one system and \(1, 50\)"):
-        across_seeds([(a, b[:1], gold)])
-    with pytest.raises(UserError, match="no task"):
-        across_seeds([])
 
 
 @pytest.fixture

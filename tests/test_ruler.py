@@ -11,6 +11,7 @@ pytest.importorskip("seaborn")
 
 from jtcse import look  # noqa: E402
 from jtcse.chapters import ruler  # noqa: E402
+from jtcse.chapters.seed_spread import pooled_sd, seed_differences  # noqa: E402
 from jtcse.comparison import compare_all  # noqa: E402
 from jtcse.config import load_settings  # noqa: E402
 from jtcse.evaluation.sts import TaskScore, save_scores  # noqa: E402
@@ -18,7 +19,6 @@ from jtcse.paper.printed import printed  # noqa: E402
 from jtcse.plotting import ruler as plotting_ruler  # noqa: E402
 from jtcse.records import Metric, Provenance, RunRecord  # noqa: E402
 from jtcse.run import start  # noqa: E402
-from jtcse.seed_spread import pooled_sd, seed_differences  # noqa: E402
 from jtcse.stages import SYSTEMS  # noqa: E402
 
 TASKS = ("STS12", "STS-B", "SICK-R")

@@ -154,7 +154,7 @@ def _print_counts(entries: Sequence[Entry]) -> None:
         [place, f"{len(some):,}", *(f"{n:,}" if n else "" for n in counts(some).values())]
         for place, some in by_place.items()
     ]
-    _show(("place", "values", *STATES), rows)
+    _show(("place", "values", *(state.replace(" ", "\n") for state in STATES)), rows)
     typer.echo(_counted(entries))
 
 

@@ -37,7 +37,7 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
         index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
     )
     style = CELL if wrap else CELL + ";white-space:nowrap"
-    html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{style}">')
+    html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{CELL};min-width:5em">')
     return HTML(f'<div style="overflow-x:auto">{html}</div>')
 
 

@@ -89,7 +89,7 @@ def _completed(configuration: dict[str, Any], profile: str, root: Path) -> dict[
     settings = load_settings(profile)
     configuration["html"]["extra_footer"] = (
         f"<p>Profile {profile}. Built {datetime.now(UTC):%Y-%m-%d} from {_commit(root)}. "
-        "Numbers that are not marked as printed were measured in this build.</p>"
+        "Numbers that are not marked as printed, or as another profile's, were measured in this build.</p>"
     )
     configuration["sphinx"]["config"].update(companion_profile=profile, companion_promise=settings.promise)
     return configuration

@@ -23,7 +23,7 @@ def header(run: Run) -> Markdown:
     from IPython.display import Markdown
 
     return Markdown(
-        f"*Numbers that are not marked as printed were measured in this run: {run.settings.title}; "
+        f"*Numbers that are not marked as printed, or as another profile's, were measured in this run: {run.settings.title}; "
         f"{datetime.now(UTC):%d %B %Y}, seed {run.settings.run.seed}.*"
     )
 

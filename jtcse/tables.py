@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from jtcse.records import Metric, RunRecord
 
+SENTENCE = 60  # letters from which a cell is kept wide enough to be read
 CELL = "padding:0.2em 0.9em 0.2em 0;vertical-align:top;text-align:left"
 COMPARISONS = {
     ("tower_1", "start"): "Stage 1 improves the encoder (tower I)",
@@ -33,11 +35,13 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     from IPython.display import HTML
 
-    html = frame.to_html(
+    html = frame.rename_axis(index=None, columns=None).to_html(
         index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
     )
     style = CELL if wrap else CELL + ";white-space:nowrap"
-    html = html.replace("<td>", f'<td style="{style}">').replace("<th>", f'<th style="{CELL};min-width:5em">')
+    html = html.replace("<th>", f'<th style="{CELL};min-width:5em">')
+    html = re.sub(rf"<td>(?=[^<]{{{SENTENCE},}})", f'<td style="{CELL};min-width:18em">', html)
+    html = html.replace("<td>", f'<td style="{style}">')
     return HTML(f'<div style="overflow-x:auto">{html}</div>')
 
 

@@ -124,6 +124,19 @@ def test_what_was_measured_stands_under_the_printed_table_and_leads_to_its_run(p
             assert f">{state}<" in html
 
 
+@pytest.mark.parametrize("profiles", [["mini"], ["embedded", "mini", "paper_bert"]], ids=["one profile", "all"])
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_shows_a_table_for_each_profile_that_has_records(place: str, profiles: list, show) -> None:
+    """Every value of the place is answered, over two seeds and against its reference."""
+    ids = list(printed.table(place).index)
+    points = [m for id in ids for m in made_up.over_seeds(id, [50.0, 50.5], 49, 52)]
+    points += [m for id in ids if reference(id) for m in made_up.over_seeds(f"{id}>{reference(id)}", [1.0, 2.0], 1, 2)]
+    html = show(place, *(record(*points, run=place, profile=profile) for profile in profiles))
+    Page(html)
+    assert ">not run<" not in html or not ids
+    assert [html.count(f"<p><b>Measured, {profile}") for profile in profiles] == [1 if ids else 0] * len(profiles)
+
+
 def test_an_unknown_place_is_a_sentence(show) -> None:
     with pytest.raises(UserError, match="table99"):
         show("table99")

@@ -44,7 +44,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     st.integers(0, 10**9),
 )
 def test_any_number_survives(value: float, name: str, n: int) -> None:
-    whole = record(metrics=(Metric(name=name, value=value, n=n),))
+    whole = record(metrics=(Metric(name=name, value=value, unit="steps", n=n),))
     assert RunRecord.model_validate(json.loads(whole.model_dump_json())) == whole
 
 
@@ -163,3 +163,14 @@ def test_a_number_that_json_cannot_hold_is_refused_before_it_is_written(value: f
     """NaN would be written as null, and the whole record be refused on reading."""
     with pytest.raises(ValidationError, match="finite"):
         Metric(name="x", value=value, n=5)
+
+
+@pytest.mark.parametrize("value", [100.5, -101.0])
+def test_points_beyond_100_are_refused_by_name(value: float) -> None:
+    with pytest.raises(ValueError, match=f"jtcse/STS12 has {value:g} points, where -100 to 100 is possible"):
+        Metric(name="jtcse/STS12", value=value, n=7)
+
+
+def test_a_seed_twice_in_the_grids_is_refused() -> None:
+    with pytest.raises(UserError, match="names a seed twice"):
+        load_settings("embedded", {"ablations.seeds": [1, 1]})

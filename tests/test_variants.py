@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from jtcse import checkpoints
-from jtcse.ablations import cell_training, variants
+from jtcse.ablations import cell_training, contrasts, variants
 from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
+from jtcse.ablations.claims import claims
 from jtcse.ablations.grids import Cell, grid
 from jtcse.data.pairs import PairSet, save_pair_set
 from jtcse.encoder import SumEncoder, TowerEncoder, load_tower
@@ -149,7 +150,8 @@ def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path
 
 
 def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:
-    found = variants.grid_metrics(run, "table9")
+    measured = contrasts.measured(run, "table9")
+    found = measured.metrics() + claims(measured)
     names = {m.name for m in found}
     assert {"table9/6", "table9/none", "table9/6>table9/none", "claim/C36", "claim/C10"} <= names
     assert {m.seed for m in found if m.name == "table9/6"} == {1, 2, None} and all(m.n == 40 for m in found)

@@ -20,7 +20,6 @@ from typing import Any
 from jtcse.ablations.grids import TRAINED, Cell, grid, other_first_layer, seeds
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.files import sha256, write_atomically
-from jtcse.records import Metric
 from jtcse.run import Run
 
 NO_SCORE = {"grids.py", "records.py", "errors.py", "hub.py"}  # what these decide is in the key, or in no score
@@ -139,12 +138,3 @@ def _hash(path: Path) -> str:
 @cache
 def _hash_of(path: Path, stamps: tuple) -> str:
     return sha256(path)
-
-
-def grid_metrics(run: Run, place: str) -> list[Metric]:
-    """All metrics of a place: averages over tasks by seed and their means, paired differences, effects behind claims."""
-    from jtcse.ablations.claims import claims
-    from jtcse.ablations.contrasts import measured, named
-
-    grid = measured(run, place)
-    return named(grid.metrics() + claims(grid), run.settings)

@@ -35,7 +35,7 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     from IPython.display import HTML
 
-    html = frame.rename_axis(index=None, columns=None).to_html(
+    html = _without_axis_names(frame).to_html(
         index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
     )
     style = CELL if wrap else CELL + ";white-space:nowrap"
@@ -43,6 +43,14 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
     html = re.sub(rf"<td>(?=[^<]{{{SENTENCE},}})", f'<td style="{CELL};min-width:18em">', html)
     html = html.replace("<td>", f'<td style="{style}">')
     return HTML(f'<div style="overflow-x:auto">{html}</div>')
+
+
+def _without_axis_names(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Names of an index would stand in a line of their own, above all rows."""
+    plain = frame.copy()
+    plain.index = plain.index.set_names([None] * plain.index.nlevels)
+    plain.columns = plain.columns.set_names([None] * plain.columns.nlevels)
+    return plain
 
 
 def facts(values: Mapping[str, Any]) -> HTML:

@@ -51,6 +51,15 @@ def test_text_in_tables_is_escaped_and_wide_tables_scroll() -> None:
     assert html.startswith('<div style="overflow-x:auto">')
 
 
+def test_names_of_indexes_take_no_line_and_the_frame_stays_as_it_was() -> None:
+    levels = pandas.MultiIndex.from_product([["a"], ["x", "y"]], names=["outer", "inner"])
+    frame = pandas.DataFrame([[1, 2]], index=pandas.Index(["row"], name="id"), columns=levels)
+    for one in (frame, frame.T):
+        html = tables.table(one, index=True).data
+        assert not any(name in html for name in ("outer", "inner", ">id<")) and "row" in html
+    assert frame.index.name == "id" and list(frame.columns.names) == ["outer", "inner"]
+
+
 @pytest.mark.parametrize("profile", profiles())
 def test_settings_of_every_profile_are_shown_with_what_they_mean(profile: str) -> None:
     html = tables.settings_table(load_settings(profile), SECTIONS).data

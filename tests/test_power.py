@@ -1,4 +1,4 @@
-"""Detectable differences keep their promise in simulation; seeds and pairs are told apart as sources of variance."""
+"""Detectable differences keep their promise in simulation, and so do the numbers of pairs and seeds."""
 
 from __future__ import annotations
 

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from jtcse.config import Stage2Settings, load_settings
 from jtcse.device import device, matrix_rate, number_format
-from jtcse.encoder import TowerEncoder, load_tower
+from jtcse.encoder import TowerEncoder
 from jtcse.evaluation.sts import score_sets
 from jtcse.losses import NEGATIVE_COSINE
+from jtcse.stock import load_tower
 
 TASKS = {
     "STS12": "STS12",

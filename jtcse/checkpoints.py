@@ -27,7 +27,7 @@ class Checkpoints:
 
     def save(self, module: nn.Module, optimiser: torch.optim.Optimizer, history, step: int, *, best: bool) -> None:
         """Write ``best`` if it is that, then ``last``; a kill in between repeats the same steps to the same result."""
-        weights = {f"weight/{name}": p.detach().contiguous() for name, p in module.named_parameters()}
+        weights = {f"weight/{name}": t.detach().clone().contiguous() for name, t in _state(module).items()}
         if best:
             with new_folder(self.folder / "best") as fresh:
                 save_file(weights, fresh / "state.safetensors")
@@ -70,5 +70,11 @@ class Checkpoints:
     @staticmethod
     @torch.no_grad()
     def _put(state: dict[str, torch.Tensor], module: nn.Module) -> None:
-        for name, parameter in module.named_parameters():
-            parameter.copy_(state[f"weight/{name}"])
+        for name, tensor in _state(module).items():
+            tensor.copy_(state[f"weight/{name}"])
+
+
+def _state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters, and what a module keeps beside them (running means, queues): a run that goes on needs both."""
+    kept = module.state_dict().keys()
+    return dict(module.named_parameters()) | {name: b for name, b in module.named_buffers() if name in kept}

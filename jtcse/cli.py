@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jtcse import cli_reading
+from jtcse import cli_reading, cli_scoring, cli_systems
 from jtcse.errors import UserError, unknown
 
 app = typer.Typer(
@@ -22,9 +21,6 @@ app = typer.Typer(
 Profile = Annotated[str, typer.Option(help="Profile: embedded, mini, paper_bert or paper_roberta.")]
 Turned = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")
-]
-PoolingOption = Annotated[
-    str | None, typer.Option(help="cls, mean, avg, first_last or pooler; by default the model's own, else cls.")
 ]
 Workdir = Annotated[
     Path | None, typer.Option(help="Where data, models and records are kept; by default build/PROFILE.")
@@ -66,14 +62,22 @@ def reproduce(
 def train(
     settings: Turned = None,
     stage: Annotated[str, typer.Option(help="data, encoder, tower_1, tower_2, twin, or all of them in turn.")] = "all",
+    system: Annotated[str | None, typer.Option(help="A compared system instead (jtcse systems lists them).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the compared system's training.")] = 1,
     profile: Profile = "embedded",
     workdir: Workdir = None,
 ) -> None:
     """Train by stages, without notebooks; on several GPUs by `accelerate launch`, on CPUs by `torchrun`.
 
+    With --system, a KEY without a dot is a setting of that system: `queue=64`.
+
     Examples:
 
         jtcse train --profile embedded
+
+        jtcse train --system esimcse --profile embedded
+
+        jtcse train --system simcse --seed 2 learning_rate=3e-4 race.steps=50
 
         jtcse train --stage twin --profile mini stage2.steps=50
 
@@ -83,6 +87,9 @@ def train(
     """
     from jtcse import stages
 
+    if system is not None:
+        cli_systems.train(system, seed, profile, workdir, settings or [])
+        return
     makers = {
         "data": stages.prepare_data,
         "encoder": stages.starting_encoder,
@@ -125,105 +132,6 @@ def _stage(name: str, make, profile: str, workdir: Path | None, settings: list[s
 
 
 @app.command()
-def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL [MODEL2]", help="Hub name or folder; two are summed.")],
-    tasks: Annotated[str, typer.Option(help="sts7, sts7-mteb, or names such as STS12,STS-B.")] = "sts7",
-    pooling: PoolingOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write scores and settings to this file.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
-) -> None:
-    """Score an encoder, or the sum of two, on the seven similarity tasks (Spearman, points from 0 to 100).
-
-    Examples:
-
-        jtcse evaluate sentence-transformers/all-MiniLM-L6-v2 --pooling mean
-
-        jtcse evaluate build/mini/models/tower_1 build/mini/models/tower_2 --tasks STS-B,SICK-R --json scores.json
-    """
-    from jtcse.data.pairs import load_pair_sets
-    from jtcse.encoder import SumEncoder, open_encoder
-    from jtcse.evaluation.sts import average, score_sets
-
-    source, names = (
-        ("mteb", None) if tasks == "sts7-mteb" else ("senteval", None if tasks == "sts7" else tasks.split(","))
-    )
-    _choice("precision", precision, ["auto", "bf16", "fp32"])
-    encoders = [open_encoder(name, pooling=pooling, precision=precision) for name in models]
-    encoder = encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
-    scores = score_sets(encoder, load_pair_sets(source, names=names))
-    mean = average(scores)
-    _print_scores(scores, mean)
-    if json_file:
-        _write_scores(
-            json_file,
-            scores,
-            mean,
-            {
-                "models": models,
-                "tasks": tasks,
-                "source": source,
-                "pooling": pooling or "the model's own",
-                "precision": precision,
-            },
-        )
-
-
-def _print_scores(scores, mean) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("task", "points", "95 % interval", "pairs")
-    for name, score in scores.items():
-        table.add_row(name, f"{score.points:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}")
-    table.add_row("average", f"{mean.points:.2f}", f"{mean.low:.2f} to {mean.high:.2f}", "")
-    Console().print(table)
-
-
-def _write_scores(path: Path, scores, mean, settings: dict) -> None:
-    from jtcse.files import write_atomically
-
-    content = {
-        "scores": {name: round(score.points, 4) for name, score in scores.items()},
-        "average": round(mean.points, 4),
-        "intervals": {name: [round(score.low, 4), round(score.high, 4)] for name, score in scores.items()},
-        "pairs": {name: score.n for name, score in scores.items()},
-        "settings": settings,
-    }
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
-
-
-@app.command()
-def embed(
-    model: Annotated[str, typer.Argument(help="Hub name or folder.")],
-    out: Annotated[Path, typer.Option(help="Where the vectors go: (n, d) float32.")] = Path("vectors.npy"),
-    pooling: PoolingOption = None,
-) -> None:
-    """Embed sentences from standard input, one a line.
-
-    Examples:
-
-        jtcse embed build/embedded/models/twin --out vectors.npy < sentences.txt
-    """
-    import io
-
-    import numpy as np
-
-    from jtcse.encoder import open_encoder
-    from jtcse.files import write_atomically
-
-    try:
-        sentences = sys.stdin.buffer.read().decode("utf8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input is not UTF-8 text ({error}); expected one sentence a line") from error
-    if not sentences:
-        raise UserError("found no sentences on standard input; expected one a line: jtcse embed MODEL < sentences.txt")
-    vectors, buffer = open_encoder(model, pooling=pooling).encode(sentences), io.BytesIO()
-    np.save(buffer, vectors, allow_pickle=False)
-    write_atomically(out, buffer.getvalue())
-    typer.echo(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")
-
-
-@app.command()
 def doctor() -> None:
     """Say what this machine can run, and about how long each profile takes on it.
 
@@ -255,7 +163,8 @@ def bench(
     run_benchmarks(what, model)
 
 
-cli_reading.register(app)
+for commands in (cli_scoring, cli_systems, cli_reading):
+    commands.register(app)
 
 
 def _choice(kind: str, name: str, valid: list[str]) -> None:

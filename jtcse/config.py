@@ -11,14 +11,14 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jtcse.errors import UserError, unknown
 
-Pooling = Literal["cls", "mean", "avg", "first_last", "pooler"]
+Pooling = Literal["cls", "mean", "avg", "pooler", "first_last", "first_last_1", "last_two"]
 View = Literal["dropout", "repetition", "deletion", "round_trip"]
 LossPart = Literal["infonce", "icnce", "ictm"]
 CrossStream = Literal["none", "last", "carried", "fed"]
@@ -32,6 +32,9 @@ class Section(BaseModel):
     """A group of settings; unknown names and wrong types are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
 
 
 class RunSettings(Section):
@@ -160,6 +163,19 @@ class AblationSettings(Section):
         return self
 
 
+class RaceSettings(Training):
+    """The fair race: every system from the same encoder, on the same text, with this budget."""
+
+    seeds: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1,
+        description="each system is trained once a seed; 0 is the seed that learning rates are chosen with",
+    )
+    rates: list[LearningRate] = Field(
+        min_length=1, description="learning rates tried for each system; the best on development pairs is taken"
+    )
+    tuning_steps: Count | None = Field(description="of each try; null: as many as the training has")
+
+
 class Settings(Section):
     """All settings of a profile."""
 
@@ -179,6 +195,7 @@ class Settings(Section):
     distillation: DistillationSettings
     evaluation: EvaluationSettings
     ablations: AblationSettings
+    race: RaceSettings
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
@@ -222,8 +239,17 @@ def load_settings(profile: str, overrides: Mapping[str, Any] | None = None) -> S
     values = _merge(_read("base"), _read(profile))
     for name, value in (overrides or {}).items():
         _turn(values, name, value)
+    return checked(Settings, values)
+
+
+def checked(schema: type[S], values: Mapping[str, Any]) -> S:
+    """Values as a group of settings.
+
+    Raises:
+        UserError: unknown setting, wrong type or range.
+    """
     try:
-        return Settings.model_validate_json(json.dumps(values, default=str))  # YAML has dates, JSON has not
+        return schema.model_validate_json(json.dumps(values, default=str))  # YAML has dates, JSON has not
     except ValidationError as error:
         raise UserError(_sentence(error, values)) from error
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from jtcse.config import DistillationSettings
 from jtcse.encoder import Encoder
-from jtcse.twin import Batch, Tower, make_batch
+from jtcse.objective import SentenceObjective
+from jtcse.twin import Batch, Tower
 
 
 class _Student(nn.Module):
@@ -28,7 +29,7 @@ class _Student(nn.Module):
         return {"h": h, "target": target[None]}
 
 
-class Distillation:
+class Distillation(SentenceObjective):
     """Objective: mean squared error between the student's [CLS] vector and the teacher's sum.
 
     The loss is told by the paper (Sec. IV.C) and by the teacher class of the released code; everything else (steps, start of
@@ -43,13 +44,11 @@ class Distillation:
     def __init__(
         self, model, tokenizer, teacher: Encoder, corpus: Sequence[str], settings: DistillationSettings
     ) -> None:
-        self.module, self.tokenizer, self.corpus, self.settings = _Student(model, teacher), tokenizer, corpus, settings
-        self.size = len(corpus)
+        super().__init__(_Student(model, teacher), tokenizer, corpus, settings)
 
-    def batch(self, rows: np.ndarray, seed: int) -> Batch:
+    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
         """Each sentence once."""
-        texts = [[self.corpus[int(row)] for row in rows]]
-        return make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
+        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mse``, mean over sentences and coordinates."""

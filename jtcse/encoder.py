@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.device import device, number_format
+from jtcse.device import number_format
 from jtcse.errors import UserError, unknown
 from jtcse.files import new_folder
-from jtcse.hub import unreachable
+from jtcse.stock import load_tower, save_tower, usable_positions
 
-POOLINGS = ("cls", "mean", "avg", "first_last", "pooler")
+BESIDE_LAST = {"first_last": 0, "first_last_1": 1, "last_two": -2}
+"""Hidden state that is averaged with the last one: embeddings, layer 1, last but one."""
+POOLINGS = ("cls", "mean", "avg", "pooler", *BESIDE_LAST)
 TOKEN_BUDGET = 8192
 """Tokens of a batch in ``encode``, padding included; beyond a few thousand the rate no longer grows on CPUs."""
 ENOUGH = 1024
@@ -40,10 +42,11 @@ def pool(output, mask: Tensor, pooling: str) -> Tensor:
     """One vector a sentence out of a stock tower's output.
 
     Args:
-        output: of the tower, with hidden states where ``first_last`` is asked for.
+        output: of the tower, with hidden states where one of ``BESIDE_LAST`` is asked for.
         mask: (n, l), 1 for tokens and 0 for padding.
         pooling: ``cls`` (before the pooler), ``mean`` = ``avg`` (Table XI's name for it) of all tokens of the last layer,
-            ``first_last`` mean of embedding layer and last layer, ``pooler`` (dense and tanh).
+            ``pooler`` (dense and tanh); means of two layers: ``first_last`` of embeddings and last layer, ``first_last_1`` of
+            layer 1 and last layer, ``last_two``.
     Returns:
         (n, d)
     """
@@ -52,8 +55,8 @@ def pool(output, mask: Tensor, pooling: str) -> Tensor:
     if pooling == "pooler":
         return output.pooler_output
     states = output.last_hidden_state
-    if pooling == "first_last":
-        states = (output.hidden_states[0] + states) / 2
+    if pooling in BESIDE_LAST:
+        states = (output.hidden_states[BESIDE_LAST[pooling]] + states) / 2
     elif pooling not in ("mean", "avg"):
         raise unknown("pooling", pooling, POOLINGS)
     weights = mask.unsqueeze(-1).to(states.dtype)
@@ -80,18 +83,8 @@ class TowerEncoder:
         """One vector a sentence, in order: (n, d) float32. Each distinct sentence is computed once, in batches of like length."""
         distinct = list(dict.fromkeys(sentences))
         place = {sentence: row for row, sentence in enumerate(distinct)}
-        ids = (
-            self.tokenizer(
-                distinct,
-                truncation=True,
-                max_length=self.max_length,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-            )["input_ids"]
-            if distinct
-            else []
-        )
-        vectors = np.empty((len(distinct), self.model.config.hidden_size), dtype=np.float32)
+        ids = self.tokenise(distinct) if distinct else []
+        vectors = np.empty((len(distinct), self.width), dtype=np.float32)
         training = self.model.training
         self.model.eval()
         for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
@@ -105,12 +98,27 @@ class TowerEncoder:
         tokens, mask = tokens.to(place), mask.to(place)
         dtype = number_format(self.precision)
         with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            output = self.model(
-                input_ids=tokens,
-                attention_mask=None if bool(mask.all()) else mask,
-                output_hidden_states=self.pooling == "first_last",
-            )
-            return pool(output, mask, self.pooling).float().cpu().numpy()
+            return self.vectors(tokens, mask).float().cpu().numpy()
+
+    # What a system reads in another way, a subclass says in these three.
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        return self.model.config.hidden_size
+
+    def tokenise(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Token ids of each sentence, special tokens included, at most ``max_length``."""
+        return token_ids(sentences, self.tokenizer, self.max_length)
+
+    def vectors(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """(n, d) vectors out of (n, l) ids and mask."""
+        output = self.model(
+            input_ids=tokens,
+            attention_mask=None if bool(mask.all()) else mask,
+            output_hidden_states=self.pooling in BESIDE_LAST,
+        )
+        return pool(output, mask, self.pooling)
 
     def save(self, folder: Path | str) -> None:
         """Write tower and tokenizer as a stock folder that also opens as a ``SentenceTransformer``."""
@@ -154,11 +162,15 @@ def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], enco
     (folder / DESCRIPTION).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
 
 
-def usable_positions(model) -> int:
-    """Longest input in tokens that the tower has position embeddings for."""
-    config = model.config
-    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return config.max_position_embeddings - reserved
+def token_ids(sentences: Sequence[str], tokenizer, max_length: int) -> list[list[int]]:
+    """Token ids of each sentence with special tokens, cut at ``max_length`` tokens."""
+    return tokenizer(
+        list(sentences),
+        truncation=True,
+        max_length=max_length,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )["input_ids"]
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
@@ -185,75 +197,6 @@ def pad(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
         tokens[i, : len(row)] = row
         mask[i, : len(row)] = 1
     return torch.from_numpy(tokens), torch.from_numpy(mask)
-
-
-def save_tower(model, tokenizer, folder: Path) -> None:
-    """Write a stock tower (safetensors) and its tokenizer.
-
-    Raises:
-        UserError: NaN or infinite weights, by the name of the first such tensor; nothing is written.
-    """
-    check_weights(model, "the model to be saved")
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def check_weights(model, what: str) -> None:
-    """Refuse NaN and infinite weights."""
-    for name, weight in model.named_parameters():
-        if not torch.isfinite(weight).all():
-            bad = int((~torch.isfinite(weight)).sum())
-            raise UserError(
-                f"{what} holds {bad} NaN or infinite values in {name}; expected finite weights: "
-                "take an earlier checkpoint or download it again"
-            )
-
-
-def load_tower(name: str | Path, *, dropout: float | None = None):
-    """A stock encoder and its tokenizer, by hub name or folder.
-
-    Args:
-        name: hub name or folder.
-        dropout: replaces the hidden and attention dropout of the configuration.
-    Returns:
-        (model on this run's device in eval mode, tokenizer)
-    Raises:
-        UserError: nothing there, no hub, unusable files, or NaN weights.
-    """
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    try:
-        torch.manual_seed(0)  # a checkpoint without a pooler gets the same random one each time
-        model, report = AutoModel.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **changes
-        )
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, RuntimeError) as error:
-        if Path(name).is_dir():
-            raise UserError(f"folder {name} does not open as a stock encoder ({str(error).splitlines()[0]})") from error
-        raise unreachable(f"encoder {name!r} (no such folder here either)", error) from error
-    except Exception as error:
-        if type(error).__name__ in ("SafetensorError", "JSONDecodeError"):
-            raise UserError(f"{name} holds a broken file ({error}); copy or download it again") from error
-        raise
-    _check_whole(report["missing_keys"], tokenizer, f"encoder {name}")
-    check_weights(model, f"encoder {name}")
-    return model.to(device()).eval(), tokenizer
-
-
-def _check_whole(missing: set[str], tokenizer, what: str) -> None:
-    """Refuse what stock loading makes up in silence: random weights (but for a pooler) and a tokenizer without words."""
-    lost = sorted(key for key in missing if not key.startswith("pooler."))
-    if lost:
-        raise UserError(f"{what} lacks {len(lost)} of its weights, {lost[0]} among them; copy or download it again")
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise UserError(
-            f"{what} has a tokenizer without a vocabulary; copy its tokenizer files as well or download it again"
-        )
 
 
 def open_encoder(

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from jtcse.encoder import SumEncoder, TowerEncoder, open_encoder, pool
+from jtcse.encoder import BESIDE_LAST, SumEncoder, TowerEncoder, open_encoder, pool
 from jtcse.twin import check_same_words
 
 
@@ -24,7 +24,7 @@ class _Sum(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         inputs = {"input_ids": features["input_ids"], "attention_mask": features["attention_mask"]}
-        outputs = [tower(**inputs, output_hidden_states=self.pooling == "first_last") for tower in self.towers]
+        outputs = [tower(**inputs, output_hidden_states=self.pooling in BESIDE_LAST) for tower in self.towers]
         vectors = [
             w * pool(out, inputs["attention_mask"], self.pooling) for w, out in zip(self.weights, outputs, strict=True)
         ]

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.config import EncoderSettings, PretrainSettings
-from jtcse.twin import Batch, make_batch
+from jtcse.objective import SentenceObjective
+from jtcse.twin import Batch
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -74,7 +75,7 @@ class _MaskedModel(nn.Module):
         return {"mlm": torch.cat(masked).mean().view(1, 1), "summary": torch.cat(summary).mean().view(1, 1)}
 
 
-class MaskedLanguageModel:
+class MaskedLanguageModel(SentenceObjective):
     """Objective: predict masked words (BERT's rate, always the mask token) from their states and all words from [CLS].
 
     Args:
@@ -84,14 +85,12 @@ class MaskedLanguageModel:
     """
 
     def __init__(self, model, tokenizer, corpus: Sequence[str], settings: PretrainSettings) -> None:
-        self.module = _MaskedModel(model, tokenizer.mask_token_id, tokenizer.all_special_ids, settings.mask_rate)
-        self.tokenizer, self.corpus, self.settings = tokenizer, corpus, settings
-        self.size = len(corpus)
+        module = _MaskedModel(model, tokenizer.mask_token_id, tokenizer.all_special_ids, settings.mask_rate)
+        super().__init__(module, tokenizer, corpus, settings)
 
-    def batch(self, rows: np.ndarray, seed: int) -> Batch:
+    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
         """Each sentence once; masks are drawn from the step's own seed."""
-        texts = [[self.corpus[int(row)] for row in rows]]
-        return make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
+        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mlm``, mean over masked words, and ``summary``, mean over sentences (of each process, then over processes)."""

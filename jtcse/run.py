@@ -87,7 +87,7 @@ class Run:
             dirty=dirty,
             started=self._started.isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self._clock, 3),
-            peak_memory_mib=_peak_memory(),
+            peak_memory_mib=peak_memory(),
             device=_device(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
             threads=_threads(),
@@ -148,7 +148,7 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _peak_memory() -> float:
+def peak_memory() -> float:
     """Peak of the process (MiB), or of the GPU where one was used."""
     import resource
 

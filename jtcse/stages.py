@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jtcse.config import Training
 from jtcse.data.corpus import LineCorpus, PairCorpus, open_corpus, write_corpus, write_pairs
 from jtcse.data.pairs import PairSet, load_development, load_pair_sets, save_pair_set
-from jtcse.encoder import SumEncoder, TowerEncoder, load_tower, open_encoder, usable_positions
+from jtcse.encoder import SumEncoder, TowerEncoder, open_encoder
 from jtcse.errors import UserError
 from jtcse.files import sha256
 from jtcse.run import Run
+from jtcse.stock import load_tower, usable_positions
 from jtcse.training import History, train
 from jtcse.twin import check_same_words
 
@@ -293,13 +294,6 @@ def _needed(run: Run, name: str) -> Path:
 def _train(
     run: Run, name: str, objective, settings: Training, rate: float, encoder, title: str, extra: tuple = ()
 ) -> History:
-    select: Callable[[], float] | None = None
-    if encoder is not None:
-        development, _ = graded(run)
-
-        def select() -> float:
-            return _points(encoder, development)
-
     fingerprint = "/".join((sha256(run.workspace.data / "corpus.txt"), *extra))
     return train(
         objective,
@@ -307,18 +301,19 @@ def _train(
         learning_rate=rate,
         seed=run.seed(name),
         folder=run.workspace.checkpoints / name,
-        select=select,
+        select=None if encoder is None else lambda: development(run, encoder),
         precision=run.settings.run.precision,
         fingerprint=fingerprint,
         title=title,
     )
 
 
-def _points(encoder, pairs: PairSet) -> float:
-    """Spearman correlation in points, without the interval that a development score has no use for."""
+def development(run: Run, encoder) -> float:
+    """Spearman correlation on the development pairs in points, without the interval that it has no use for."""
     from jtcse.evaluation.sts import cosine
     from jtcse.statistics import spearman
 
+    pairs, _ = graded(run)
     vectors = encoder.encode([*pairs.first, *pairs.second])
     return 100 * spearman(cosine(vectors[: len(pairs)], vectors[len(pairs) :]), pairs.gold)
 

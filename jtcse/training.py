@@ -100,7 +100,10 @@ def train(
         )
     module = accelerator.prepare(objective.module)
     optimiser = torch.optim.AdamW(
-        objective.module.parameters(), lr=learning_rate, weight_decay=settings.weight_decay, fused=True
+        [p for p in objective.module.parameters() if p.requires_grad],
+        lr=learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     identity = _identity(settings, learning_rate, seed, fingerprint, number_format(precision))
     checkpoints = Checkpoints(folder, identity)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from jtcse.cross_attention import cael_layers, cross_streams, fed_forward
-from jtcse.encoder import pad
+from jtcse.encoder import pad, token_ids
 from jtcse.errors import UserError
 
 
@@ -35,19 +35,24 @@ class Batch:
 
 
 def make_batch(texts: Sequence[Sequence[str]], tokenizer, max_length: int, length_groups: int = 1) -> Batch:
-    """Tokenise v lists of n texts and split the v * n rows by length.
+    """Tokenise v lists of n texts and split the v * n rows by length (``batch_of``)."""
+    ids = [token_ids(view, tokenizer, max_length) for view in texts]
+    return batch_of(ids, tokenizer.pad_token_id, length_groups, texts)
+
+
+def batch_of(
+    views: Sequence[Sequence[Sequence[int]]], pad_id: int, length_groups: int, texts: Sequence[Sequence[str]]
+) -> Batch:
+    """v lists of n sentences, as token ids with special tokens, split by length into groups.
 
     Splitting changes no loss: vectors come back in order, and padding is masked.
     """
-    flat = [text for view in texts for text in view]
-    ids = tokenizer(
-        flat, truncation=True, max_length=max_length, return_attention_mask=False, return_token_type_ids=False
-    )["input_ids"]
+    ids = [row for view in views for row in view]
     by_length = np.argsort([len(row) for row in ids], kind="stable")
     parts = [part for part in np.array_split(by_length, length_groups) if len(part)]
-    groups = [pad([ids[r] for r in part], tokenizer.pad_token_id) for part in parts]
+    groups = [pad([ids[r] for r in part], pad_id) for part in parts]
     order = torch.from_numpy(np.argsort(np.concatenate(parts), kind="stable"))
-    return Batch(groups, order, len(texts), [list(view) for view in texts])
+    return Batch(groups, order, len(views), [list(view) for view in texts])
 
 
 def in_order(batch: Batch, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
@@ -56,18 +61,21 @@ def in_order(batch: Batch, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
 
 
 class Tower(nn.Module):
-    """One stock tower; gives ``h``: (v, n, d), [CLS] of the last hidden state."""
+    """One stock tower; gives ``h``: (v, n, d), [CLS] of the last hidden state, and ``z``, what the head makes of it.
 
-    def __init__(self, model) -> None:
+    The head (``heads.py``) is trained with the tower and thrown away afterwards; without one ``z`` is ``h``.
+    """
+
+    def __init__(self, model, head: nn.Module | None = None) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.head = model, head or nn.Identity()
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Vectors of a batch."""
         (h,) = in_order(
             batch, [[self.model(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in batch.groups]
         )
-        return {"h": h}
+        return {"h": h, "z": self.head(h.flatten(0, 1)).unflatten(0, h.shape[:2])}
 
 
 class Twin(nn.Module):

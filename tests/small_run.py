@@ -13,8 +13,9 @@ from torch import Tensor
 from jtcse.config import Training, load_settings
 from jtcse.data.views import make_view
 from jtcse.distillation import Distillation
-from jtcse.encoder import TowerEncoder, load_tower
+from jtcse.encoder import TowerEncoder
 from jtcse.pretraining import MaskedLanguageModel, small_bert
+from jtcse.stock import load_tower
 from jtcse.systems.jtcse import JTCSE
 from jtcse.systems.simcse import SimCSE
 from jtcse.training import History, train

@@ -9,7 +9,7 @@ import torch
 
 from jtcse.bench import naive_loss
 from jtcse.config import load_settings
-from jtcse.encoder import load_tower
+from jtcse.stock import load_tower
 from jtcse.systems.jtcse import JTCSE
 
 TEXTS = standin.sentences(12)

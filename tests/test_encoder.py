@@ -19,17 +19,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jtcse import encoder as module
-from jtcse.encoder import (
-    POOLINGS,
-    SumEncoder,
-    TowerEncoder,
-    length_batches,
-    load_tower,
-    open_encoder,
-    pad,
-    usable_positions,
-)
+from jtcse.encoder import POOLINGS, SumEncoder, TowerEncoder, length_batches, open_encoder, pad
 from jtcse.errors import UserError
+from jtcse.stock import load_tower, usable_positions
 
 FAMILIES = ("bert", "roberta")
 LONG = "a baker paints the blue boat " * 60

@@ -22,12 +22,13 @@ from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
 from jtcse.ablations.claims import claims
 from jtcse.ablations.grids import Cell, grid
 from jtcse.data.pairs import PairSet, save_pair_set
-from jtcse.encoder import SumEncoder, TowerEncoder, load_tower
+from jtcse.encoder import SumEncoder, TowerEncoder
 from jtcse.errors import UserError
 from jtcse.evaluation.energy import REFERENCE, energies, readings
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 from jtcse.evaluation.poolings import pooled
 from jtcse.run import Run, start
+from jtcse.stock import load_tower
 from jtcse.systems.jtcse import JTCSE
 
 SHORT = {"batch_size": 8, "steps": 4, "evaluate_every": 2, "max_length": 24, "length_groups": 1}

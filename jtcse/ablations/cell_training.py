@@ -14,13 +14,14 @@ from jtcse.ablations.grids import FIRST_LAYER, READY, Cell
 from jtcse.config import Settings, Training
 from jtcse.data.corpus import LineCorpus, open_corpus, write_corpus
 from jtcse.data.pairs import PairSet, evenly_spaced
-from jtcse.encoder import SumEncoder, TowerEncoder, load_tower
+from jtcse.encoder import SumEncoder, TowerEncoder
 from jtcse.errors import UserError
 from jtcse.evaluation.poolings import Known, pooled
-from jtcse.evaluation.sts import TaskScore, cosine, score_sets
+from jtcse.evaluation.sts import TaskScore, score_sets
 from jtcse.files import sha256
 from jtcse.run import Run, derive_seed
-from jtcse.stages import graded, open_system
+from jtcse.stages import development, graded, open_system
+from jtcse.stock import load_tower
 from jtcse.systems.jtcse import JTCSE
 from jtcse.systems.simcse import SimCSE
 from jtcse.training import train
@@ -191,15 +192,6 @@ def _train(run: Run, cell: Cell, stage: Training, objective, encoder, seed: int,
         fingerprint=folder.parent.name,
         title=f"{cell.id}, seed {seed}",
     )
-
-
-def development(run: Run, encoder) -> float:
-    """Score on the development pairs, in points."""
-    from jtcse.statistics import spearman
-
-    pairs, _ = graded(run)
-    vectors = encoder.encode([*pairs.first, *pairs.second])
-    return 100 * spearman(cosine(vectors[: len(pairs)], vectors[len(pairs) :]), pairs.gold)
 
 
 def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskScore]], dict]:

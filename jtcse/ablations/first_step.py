@@ -18,10 +18,11 @@ from jtcse.ablations.grids import Cell, reading
 from jtcse.config import Stage2Settings
 from jtcse.cross_attention import cael_layers, cross_streams
 from jtcse.data.corpus import LineCorpus
-from jtcse.encoder import Encoder, TowerEncoder, load_tower, pad
+from jtcse.encoder import Encoder, TowerEncoder, pad
 from jtcse.errors import UserError
 from jtcse.losses import NEGATIVE_COSINE, cosine, total_parts
 from jtcse.run import Run
+from jtcse.stock import load_tower
 from jtcse.twin import Batch, Twin, make_batch
 
 OTHER_WAY = "code/direction=II-I"

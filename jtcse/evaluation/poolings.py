@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from jtcse.ablations.grids import FIRST_LAYER
 from jtcse.encoder import TowerEncoder, length_batches, pad, pool
 
 TOKENS = 4096  # of a batch whose hidden states of all layers are held
@@ -37,13 +35,5 @@ def pooled(towers: Sequence[TowerEncoder], sentences: Sequence[str], poolings: S
             tokens, mask = (t.to(place) for t in pad([ids[r] for r in rows], tower.tokenizer.pad_token_id))
             output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
             for name in found:
-                found[name][rows] += _pool(output, mask, name).float().cpu().numpy()
+                found[name][rows] += pool(output, mask, name).float().cpu().numpy()
     return found
-
-
-def _pool(output, mask: Tensor, name: str) -> Tensor:
-    if name != FIRST_LAYER:
-        return pool(output, mask, name)
-    states = (output.hidden_states[1] + output.last_hidden_state) / 2
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(1) / weights.sum(1)

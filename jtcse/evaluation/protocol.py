@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jtcse.data.alternatives import Material, Task, material
-from jtcse.encoder import load_tower
 from jtcse.errors import UserError, unknown
 from jtcse.evaluation.sts import cosine
 from jtcse.evaluation.subsets import AVERAGES, difference, drawn_points, points
 from jtcse.evaluation.token_vectors import Vectors
 from jtcse.run import Run
 from jtcse.statistics import Estimate, resampled_spearman
+from jtcse.stock import load_tower
 
 CHOICES: dict[str, dict[object, str]] = {
     "pooling": {

@@ -6,13 +6,13 @@ Sizes: n sequences, l tokens of the longest one in a batch, d width. Everything 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.encoder import TOKEN_BUDGET, length_batches, pad, pool, usable_positions
+from jtcse.encoder import BESIDE_LAST, TOKEN_BUDGET, length_batches, pad, pool
+from jtcse.stock import usable_positions
 
 Tokens = tuple[int, ...]
 
@@ -51,7 +51,7 @@ class Vectors:
         poolings = list(dict.fromkeys((*poolings, *self.always)))
         known = [self._found.setdefault(name, {}) for name in poolings]
         missing = [row for row in dict.fromkeys(tokens) if any(row not in found for found in known)]
-        deep = not {"first_last", "first_last_1"}.isdisjoint(poolings)
+        deep = not BESIDE_LAST.keys().isdisjoint(poolings)
         place = next(self.model.parameters()).device
         for rows in length_batches([len(row) for row in missing], TOKEN_BUDGET):
             batch = [missing[i] for i in rows]
@@ -66,13 +66,7 @@ def _cut(tokens: Tokens, limit: int) -> Tokens:
 
 
 def pooled(output, mask: Tensor, pooling: str) -> Tensor:
-    """``encoder.pool`` with two poolings more: (n, d).
-
-    ``first_last_1`` takes layer 1 for the first layer, ``mean_words`` leaves out the first and the last token.
-    """
-    if pooling == "first_last_1":
-        states = SimpleNamespace(hidden_states=output.hidden_states[1:], last_hidden_state=output.last_hidden_state)
-        return pool(states, mask, "first_last")
+    """``encoder.pool`` with one pooling more: (n, d); ``mean_words`` leaves out the first and the last token."""
     if pooling == "mean_words":
         words = mask.clone()
         words[:, 0] = 0

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from jtcse.config import Stage2Settings
 from jtcse.losses import draw_direction, total_parts
-from jtcse.systems.simcse import same, two_views
-from jtcse.twin import Batch, Twin, make_batch
+from jtcse.objective import SentenceObjective
+from jtcse.twin import Twin
 
 
-class JTCSE:
+class JTCSE(SentenceObjective):
     """Objective of stage 2.
 
     Args:
@@ -24,14 +23,8 @@ class JTCSE:
     """
 
     def __init__(self, first, second, tokenizer, corpus: Sequence[str], settings: Stage2Settings) -> None:
-        self.module = Twin(first, second, cross_stream=settings.cross_stream, cael_count=settings.cael_count)
-        self.tokenizer, self.corpus, self.settings = tokenizer, corpus, settings
-        self.size = len(corpus)
-
-    def batch(self, rows: np.ndarray, seed: int) -> Batch:
-        """Each sentence twice."""
-        texts = two_views(self.corpus, rows, same, seed)
-        return make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
+        twin = Twin(first, second, cross_stream=settings.cross_stream, cael_count=settings.cael_count)
+        super().__init__(twin, tokenizer, corpus, settings)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """The named parts of Eq. 15 that are switched on."""

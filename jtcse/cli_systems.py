@@ -1,0 +1,103 @@
+"""The commands about compared systems: list them, show a card, train one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jtcse.errors import UserError
+
+app = typer.Typer(help="The systems of Table I: list them, or show the card of one.", rich_markup_mode="markdown")
+
+
+def register(command_line: typer.Typer) -> None:
+    """Give ``jtcse systems`` to the command line."""
+    command_line.add_typer(app, name="systems")
+
+
+@app.callback(invoke_without_command=True)
+def systems(context: typer.Context) -> None:
+    """List the systems of Table I; `jtcse systems show NAME` prints the card of one.
+
+    Examples:
+
+        jtcse systems
+
+        jtcse systems show esimcse
+    """
+    if context.invoked_subcommand is None:
+        _list()
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A name out of 'jtcse systems'.")]) -> None:
+    """Print a system's card: idea, formula, settings with their sources, printed and measured scores, traps.
+
+    Examples:
+
+        jtcse systems show simcse
+    """
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from jtcse.chapters.systems import card_markdown
+
+    Console().print(Markdown(card_markdown(name)))
+
+
+def _list() -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from jtcse.cards import FAMILIES, cards
+    from jtcse.chapters.systems import printed_average
+
+    table = Table("name", "system", "year", "BERT", "RoBERTa", "released weights", box=SIMPLE, padding=(0, 1, 0, 0))
+    family = None
+    for card in cards():
+        if card.head.family != family:
+            family = card.head.family
+            table.add_row("", f"[bold]{FAMILIES[family]}[/]")
+        printed = [printed_average(card, backbone) or "" for backbone in ("bert", "roberta")]
+        table.add_row(card.name, card.head.title, str(card.head.year), *printed, " ".join(card.head.checkpoints))
+    Console().print(table)
+    typer.echo("BERT, RoBERTa: the average of the seven tasks that Table I prints.")
+
+
+def train(system: str, seed: int, profile: str, workdir: Path | None, words: list[str]) -> None:
+    """Train a compared system, and what it needs, in a profile's workspace."""
+    from jtcse import workshop
+
+    run, changes = _run(profile, workdir, words)
+    folder = workshop.made(run, system, seed, changes)
+    story = workshop.story(folder)
+    typer.echo(
+        f"{system}: development score {story.best_score:.2f}, before training {story.start_score:.2f}; "
+        f"learning rate {story.settings['learning_rate']:.2g}, {story.steps} steps, {story.seconds:.0f} s; {folder}/model"
+    )
+
+
+def opened_in(system: str | None, seed: int, profile: str, workdir: Path | None, tasks: str | None, models) -> tuple:
+    """A system as it was trained in a profile, and the profile's graded sets."""
+    from jtcse import workshop
+    from jtcse.stages import graded
+
+    if system is None or models:
+        raise UserError("--profile says where a --system was trained; a MODEL is scored without it")
+    names = {} if tasks is None else {"evaluation.tasks": tasks.split(",")}
+    run, _ = _run(profile, workdir, [], names)
+    return workshop.opened(run, workshop.made(run, system, seed)), graded(run)[1]
+
+
+def _run(profile: str, workdir: Path | None, words: list[str], more: dict | None = None):
+    """The run of a profile, and of the words those that are settings of a system."""
+    from jtcse.config import load_settings, parse_assignments
+    from jtcse.run import Run, Workspace
+
+    turned = parse_assignments(words)
+    own = {name: value for name, value in turned.items() if "." not in name}
+    settings = load_settings(profile, {name: v for name, v in turned.items() if name not in own} | (more or {}))
+    return Run("train_system", profile, settings, Workspace(workdir or Path("build") / profile)), own

@@ -1,0 +1,130 @@
+"""ConSERT: two views made inside the tower, one without some features, one with its words out of order (Yan et al., 2021).
+
+Sizes: n sentences, v = 2 views, m rows and l tokens of a group of a batch, d width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from jtcse.config import Probability
+from jtcse.encoder import Encoder, pool, token_ids
+from jtcse.losses import info_nce_2n
+from jtcse.objective import SentenceObjective, draws
+from jtcse.stock import usable_positions
+from jtcse.system_settings import SystemSettings
+from jtcse.twin import Batch, batch_of, in_order
+from jtcse.workshop import Workshop
+
+
+class Settings(SystemSettings):
+    """Of ConSERT without labels."""
+
+    weight: Annotated[float, Field(gt=0, description="of the loss; with Adam it scales little but Adam's epsilon")]
+    cutoff_rate: Probability = Field(description="share of the embedding's dimensions that view 1 loses")
+
+
+@dataclass(frozen=True)
+class ChangedBatch(Batch):
+    """A batch with what is changed in the tower: per group ``places`` (m, l), the position that each token is given, counted
+    from 0, and ``kept`` (m, d), 1 for dimensions of the embedding that stay and 0 for those that go."""
+
+    places: list[Tensor]
+    kept: list[Tensor]
+
+    def to(self, place: torch.device) -> ChangedBatch:
+        """The same batch on a device."""
+        moved = super().to(place)
+        changes = [[tensor.to(place) for tensor in tensors] for tensors in (self.places, self.kept)]
+        return ChangedBatch(moved.groups, moved.order, moved.views, moved.texts, *changes)
+
+
+def with_changes(batch: Batch, places: Sequence[np.ndarray], kept: np.ndarray) -> ChangedBatch:
+    """Lay the rows' changes beside the groups of a batch.
+
+    Args:
+        batch: of v views of n sentences.
+        places: for each of the v * n rows the positions of its own tokens; padding keeps its place.
+        kept: (v * n, d).
+    """
+    rows = np.split(np.argsort(batch.order.numpy()), np.cumsum([len(ids) for ids, _ in batch.groups])[:-1])
+    grids = []
+    for (ids, _), part in zip(batch.groups, rows, strict=True):
+        grid = np.tile(np.arange(ids.shape[1]), (len(part), 1))
+        for line, row in zip(grid, part, strict=True):
+            line[: len(places[row])] = places[row]
+        grids.append(torch.from_numpy(grid))
+    factors = [torch.from_numpy(kept[part]) for part in rows]
+    return ChangedBatch(batch.groups, batch.order, batch.views, batch.texts, grids, factors)
+
+
+class ChangingTower(nn.Module):
+    """One stock tower that reads changed batches; gives ``z``: (v, n, d), the head's image of the last layer's mean."""
+
+    def __init__(self, model, head: nn.Module | None = None) -> None:
+        super().__init__()
+        self.model, self.head = model, head or nn.Identity()
+        # RoBERTa numbers its positions from 2, BERT from 0
+        self.first_place = model.config.max_position_embeddings - usable_positions(model)
+
+    def forward(self, batch: ChangedBatch) -> dict[str, Tensor]:
+        """Vectors of a batch."""
+        groups = zip(batch.groups, batch.places, batch.kept, strict=True)
+        (means,) = in_order(batch, [[self._mean(*group, places, kept)] for group, places, kept in groups])
+        return {"z": self.head(means.flatten(0, 1)).unflatten(0, means.shape[:2])}
+
+    def _mean(self, ids: Tensor, mask: Tensor, places: Tensor, kept: Tensor) -> Tensor:
+        # behind the layer norm of the embeddings, as the authors have it: inputs_embeds would come before it
+        cutting = self.model.embeddings.register_forward_hook(lambda _, __, out: out * kept.unsqueeze(1).to(out.dtype))
+        try:
+            output = self.model(input_ids=ids, attention_mask=mask, position_ids=places + self.first_place)
+        finally:
+            cutting.remove()
+        return pool(output, mask, "mean")
+
+
+class ConSERT(SentenceObjective):
+    """NT-Xent between a sentence without some features and the same sentence with its positions shuffled.
+
+    Args:
+        model, tokenizer: a stock tower.
+        corpus: sentences.
+        head: projection head; the authors have none.
+    """
+
+    def __init__(
+        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
+    ) -> None:
+        super().__init__(ChangingTower(model, head), tokenizer, corpus, settings)
+        self.width = model.config.hidden_size
+
+    def batch(self, rows: np.ndarray, seed: int) -> ChangedBatch:
+        """Each sentence twice: its changes are drawn from (seed, row)."""
+        texts = self.sentences(rows)
+        ids = token_ids(texts, self.tokenizer, self.settings.max_length)
+        plain = batch_of([ids, ids], self.tokenizer.pad_token_id, self.settings.length_groups, [texts, texts])
+        kept = np.ones((2 * len(ids), self.width), dtype=np.float32)
+        places = [np.arange(len(row)) for row in ids]
+        for number, row in enumerate(rows):
+            draw = draws(seed, row)
+            kept[number, draw.choice(self.width, int(self.settings.cutoff_rate * self.width), replace=False)] = 0
+            places.append(draw.permutation(len(ids[number])))  # [CLS] and [SEP] as well: authors' code
+        return with_changes(plain, places, kept)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """``nt_xent``: over all 2n views; the authors add the means of both views' anchors, hence the 2."""
+        return {"nt_xent": 2 * self.settings.weight * info_nce_2n(outputs["z"], self.settings.temperature)}
+
+
+def make(shop: Workshop) -> Encoder:
+    """Train ConSERT."""
+    model, tokenizer = shop.tower()
+    objective = ConSERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
+    return shop.train(objective, shop.encoder(model, tokenizer))

@@ -1,0 +1,141 @@
+"""InfoCSE: InfoNCE, and an auxiliary network that guesses hidden words with the help of the sentence's [CLS] (Wu et al., 2022).
+
+Sizes: n sentences, v = 2 views, m rows of a group of a batch, l tokens, d width.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from jtcse.config import Count, Rate
+from jtcse.encoder import Encoder
+from jtcse.errors import UserError
+from jtcse.losses import info_nce
+from jtcse.masking import (
+    Masker,
+    by_group,
+    fresh_layers,
+    fresh_masked_model,
+    make_masker,
+    mean_of_sums,
+    open_masked_model,
+    word_head,
+    word_sums,
+)
+from jtcse.objective import SentenceObjective
+from jtcse.system_settings import SystemSettings
+from jtcse.twin import Batch, Tower, in_order
+from jtcse.workshop import Workshop
+
+
+class Settings(SystemSettings):
+    """Of InfoCSE."""
+
+    weight: Annotated[float, Field(ge=0, le=1, description="of the hidden words' cross-entropy")]
+    mask_rate: Rate = Field(description="share of the words that are hidden")
+    lower_layers: Count | None = Field(
+        description="frozen layers of the starting encoder that read the masked copy; null: half of them"
+    )
+    extra_layers: Count = Field(description="layers between those and the words")
+    words: Literal["checkpoint", "fresh"] = Field(
+        description="masked-word head: of the checkpoint that 'start' names, or a fresh one on the word embeddings"
+    )
+
+
+class Lower:
+    """The first layers of an encoder, frozen as they are now: (m, l) ids and mask -> (m, l, d).
+
+    They are no module, so that they take no part in training and in checkpoints, and stay in eval mode.
+
+    Raises:
+        UserError: fewer layers in the encoder than asked for.
+    """
+
+    def __init__(self, model, layers: int | None) -> None:
+        depth = len(model.encoder.layer)
+        if layers is not None and layers > depth:
+            raise UserError(
+                f"lower_layers is {layers} but the encoder has {depth} layers; set at most that, or null for half of them"
+            )
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model.encoder.layer = self.model.encoder.layer[: layers or max(1, depth // 2)]
+
+    @torch.no_grad()
+    def __call__(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        return self.model(input_ids=tokens, attention_mask=mask).last_hidden_state
+
+
+class _Informed(nn.Module):
+    """The tower and its auxiliary network; gives ``h`` and ``z`` of ``Tower`` and ``words``, (v, n, 2) for ``mean_of_sums``."""
+
+    def __init__(self, tower: Tower, lower: Lower, extra, words: nn.Module, masker: Masker) -> None:
+        super().__init__()
+        self.tower, self.extra, self.words = tower, extra, words
+        self.lower, self.masker = lower, masker
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        found = self.tower(batch)
+        vectors = by_group(batch, found["h"])
+        sums = [[self._group(*group, h)] for group, h in zip(batch.groups, vectors, strict=True)]
+        return found | {"words": in_order(batch, sums)[0]}
+
+    def _group(self, tokens: Tensor, mask: Tensor, cls: Tensor) -> Tensor:
+        hidden, chosen = self.masker.hide(tokens)
+        below = self.lower(hidden, mask)
+        states = torch.cat([cls.unsqueeze(1), below[:, 1:]], dim=1)
+        states = self.extra(inputs_embeds=states, attention_mask=mask).last_hidden_state
+        return word_sums(self.words, states, tokens, chosen)
+
+
+class InfoCSE(SentenceObjective):
+    """Objective: InfoNCE between two dropout views, and hidden words guessed from a shallow reading and the deep [CLS].
+
+    Args:
+        model, tokenizer: a stock tower.
+        corpus: sentences.
+        head: projection head, for InfoNCE alone.
+        words: masked-word head, (k, d) -> (k, words).
+        seed: of the extra layers.
+    Raises:
+        UserError: a tokenizer without a mask token; more frozen layers than the tower has.
+    """
+
+    def __init__(
+        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module, words: nn.Module, seed: int
+    ) -> None:
+        extra = fresh_layers(model.config, settings.extra_layers, seed).to(next(model.parameters()).device)
+        lower, masker = Lower(model, settings.lower_layers), make_masker(tokenizer, settings.mask_rate)
+        super().__init__(_Informed(Tower(model, head), lower, extra, words, masker), tokenizer, corpus, settings)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """``infonce`` (Eq. 11) and ``words``, times its weight."""
+        z = outputs["z"]
+        return {
+            "infonce": info_nce(z[0], z[1], self.settings.temperature),
+            "words": self.settings.weight * mean_of_sums(outputs["words"]),
+        }
+
+
+def make(shop: Workshop) -> Encoder:
+    """Train InfoCSE; head and auxiliary network are thrown away."""
+    model, tokenizer = shop.tower()
+    words = word_head(_masked_model(shop, model))
+    objective = InfoCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), words, shop.stream("extra"))
+    return shop.train(objective, shop.encoder(model, tokenizer))
+
+
+def _masked_model(shop: Workshop, model):
+    if shop.settings.words == "fresh":
+        return fresh_masked_model(model, shop.stream("words"))
+    if shop.settings.start is None:
+        raise UserError(
+            f"{shop.name}: words is 'checkpoint' but start is null; set start to a checkpoint with a masked-word head, "
+            "or words to 'fresh'"
+        )
+    return open_masked_model(shop.settings.start)[0]

@@ -10,9 +10,13 @@ The head::
     checkpoints: {bert: [owner/name], roberta: [owner/name]}   released weights; several are summed; left out where none
     verified: true                      whether names and settings were read in a public source, or are from memory
     requires: [spacy]                   packages beyond the core, by import name; left out where none
+    gains: false                        said where training does not end above the untrained encoder in profile embedded; the
+                                        Traps then say why, with the measurement
 
 The sections are ``## Idea`` (three sentences), ``## Formula``, ``## Checkpoints`` (how released weights are scored, or why there
 are none) and ``## Traps``.
+
+A number that a race measured is written ``{race}`PROFILE/SYSTEM/dev` `` and is filled in from its record.
 """
 
 from __future__ import annotations
@@ -51,6 +55,7 @@ class Head(Section):
     checkpoints: dict[Backbone, list[str]] = Field(default_factory=dict)
     verified: bool
     requires: list[str] = Field(default_factory=list)
+    gains: bool = True
 
 
 @dataclass(frozen=True)

@@ -52,4 +52,6 @@ class Distillation(SentenceObjective):
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mse``, mean over sentences and coordinates."""
-        return {"mse": F.mse_loss(outputs["h"].float(), outputs["target"])}
+        h, target = outputs["h"], outputs["target"]
+        exact = torch.promote_types(h.dtype, target.dtype)
+        return {"mse": F.mse_loss(h.to(exact), target.to(exact))}

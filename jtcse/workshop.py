@@ -155,13 +155,13 @@ class Workshop:
 def made(run: Run, name: str, seed: int, changes: Mapping[str, Any] | None = None) -> Path:
     """The folder of a trained system; trains it, and what it needs, if that was not done yet.
 
-    At a smaller scale the learning rate is the best of the race's on the development pairs (``rate``), unless it is changed.
+    At a smaller scale the learning rate is the best of the race's on the development pairs (``rate``), unless one is given.
 
     Raises:
         UserError: unknown system or setting; no corpus or encoder in the workspace.
     """
     changes = dict(changes or {})
-    if run.settings.scale == "smaller" and "learning_rate" not in changes:
+    if "learning_rate" not in changes:
         changes["learning_rate"] = rate(run, name, changes)
     shop = Workshop(run, name, seed, changes)
     with alone(shop.folder):
@@ -173,19 +173,28 @@ def made(run: Run, name: str, seed: int, changes: Mapping[str, Any] | None = Non
 def rate(run: Run, name: str, changes: Mapping[str, Any]) -> float:
     """The best of the race's learning rates, times the system's factor, by development score at ``TUNING_SEED``.
 
-    A factor of 0 says that the system itself trains nothing by gradient: there is no rate to choose.
+    A factor of 0 says that the system itself trains nothing by gradient: there is no rate to choose. At the paper's scale the
+    published rate is taken.
     """
-    race, factor = run.settings.race, fragment(name).rate_factor
-    if not factor or len(race.rates) == 1:
+    found = tries(run, name, changes)
+    if not found:
         return system_settings(name, run.settings, run.profile).learning_rate
-    tries = [one * factor for one in race.rates]
-    steps = {} if race.tuning_steps is None else {"steps": race.tuning_steps}
     scores = {}
-    for one in sorted(tries):
-        folder = made(run, name, TUNING_SEED, {**steps, **changes, "learning_rate": one})
+    for one, changed in found.items():
+        folder = made(run, name, TUNING_SEED, changed)
         scores[one] = story(folder).best_score
         shutil.rmtree(folder / "model", ignore_errors=True)
     return max(scores, key=lambda one: scores[one])
+
+
+def tries(run: Run, name: str, changes: Mapping[str, Any]) -> dict[float, dict[str, Any]]:
+    """The learning rates that ``rate`` chooses from, rising, each with the settings of its try; none where nothing is chosen."""
+    race, factor = run.settings.race, fragment(name).rate_factor
+    if run.settings.scale != "smaller" or not factor or len(race.rates) == 1:
+        return {}
+    steps = {} if race.tuning_steps is None else {"steps": race.tuning_steps}
+    rates = sorted(one * factor for one in race.rates)
+    return {one: {**steps, **changes, "learning_rate": one} for one in rates}
 
 
 def story(folder: Path) -> Story:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jtcse.data.views import DEFAULT_RATES, VIEWS, delete_words, make_view, repeat_words
+from jtcse.data.views import (
+    DEFAULT_RATES,
+    VIEWS,
+    crop_words,
+    delete_words,
+    make_view,
+    repeat_words,
+    rotate_words,
+    shuffle_words,
+)
 from jtcse.errors import UserError
 
 WORDS = st.lists(st.text("abcxyzäß.,", min_size=1, max_size=5), min_size=1, max_size=30).map(" ".join)
@@ -37,6 +46,31 @@ def test_deletion_leaves_a_part_of_the_words_in_order(sentence: str, rate: float
     assert all(word in left for word in view)  # `in` moves the iterator on: a subsequence
 
 
+@given(WORDS, RATES, SEEDS)
+def test_a_crop_is_one_piece_of_the_sentence(sentence: str, rate: float, seed: int) -> None:
+    words, view = sentence.split(), crop_words(sentence, rate, np.random.default_rng(seed)).split()
+    assert max(1, len(words) - max(1, int(rate * len(words)))) <= len(view) <= len(words)
+    assert view in [words[start : start + len(view)] for start in range(len(words))]
+
+
+@given(st.permutations(range(12)), RATES, SEEDS)
+def test_a_shuffle_moves_no_word_by_more_than_one_place(words: list[int], rate: float, seed: int) -> None:
+    view = shuffle_words(" ".join(map(str, words)), rate, np.random.default_rng(seed)).split()
+    assert sorted(map(int, view)) == sorted(words)
+    assert all(abs(words.index(int(word)) - place) <= 1 for place, word in enumerate(view))
+
+
+@given(WORDS, SEEDS)
+def test_a_rotation_begins_elsewhere_and_goes_round(sentence: str, seed: int) -> None:
+    words, view = sentence.split(), rotate_words(sentence, np.random.default_rng(seed)).split()
+    starts = [start for start in range(len(words)) if words[start:] + words[:start] == view]
+    assert starts and (len(set(words)) == 1 or starts != [0])
+
+
+def test_a_reversal_reads_backwards() -> None:
+    assert make_view("reversal")("the cat sat .", np.random.default_rng(0)) == ". sat cat the"
+
+
 @given(WORDS, st.sampled_from(VIEWS), SEEDS)
 def test_equal_generators_give_equal_views(sentence: str, name: str, seed: int) -> None:
     view = make_view(name)
@@ -56,6 +90,14 @@ def test_rates_are_met_on_average() -> None:
     repeated = [len(make_view("repetition")(sentence, generator).split()) - 10 for _ in range(4000)]
     assert np.mean(repeated) == pytest.approx(1.5, abs=0.08)  # evenly 0, 1, 2 or 3 of ten words
     assert set(repeated) == {0, 1, 2, 3}
+    cropped = [10 - len(make_view("crop")(sentence, generator).split()) for _ in range(4000)]
+    assert np.mean(cropped) == pytest.approx(1, abs=0.08) and set(cropped) == {0, 1, 2}
+    exchanged = [make_view("shuffle")(sentence, generator).split() for _ in range(4000)]
+    swaps = np.mean([sum(a > b for a, b in pairwise(view)) for view in exchanged])
+    chances = [0.0]  # that a word changes places with the next: not if it has just moved back
+    for _ in range(9):
+        chances.append((1 - chances[-1]) * DEFAULT_RATES["shuffle"])
+    assert swaps == pytest.approx(sum(chances), abs=0.08)
 
 
 @pytest.mark.parametrize("name", VIEWS)

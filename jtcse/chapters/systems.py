@@ -5,7 +5,9 @@ What the race of a profile measured is read from its record, by metrics named ``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,12 @@ from jtcse.system_settings import Backbone, fragment, published_values, setting_
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
-    from jtcse.records import RunRecord
+    from jtcse.records import Metric, RunRecord
     from jtcse.run import Run
 
+RACE = "race"  # the run whose record is read
+COMMON = "simcse"  # the card that shows what all share
+ANCHOR = "card-"
 HALVES: dict[Backbone, str] = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
 UNREAD = "This card is partly from memory: no public text of the paper could be read. Lines that say so are ours to be checked."
 
@@ -29,7 +34,63 @@ def family_page(family: str, this_run: Run) -> Markdown:
     from IPython.display import Markdown
 
     found = records(this_run.workspace.root)
-    return Markdown("\n\n".join(card_markdown(one.name, found) for one in cards() if one.head.family == family))
+    return Markdown("\n\n".join(f"({ANCHOR}{one.name})=\n{card_markdown(one.name, found)}" for one in _family(family)))
+
+
+def family_table(family: str, this_run: Run) -> Markdown:
+    """Each system of a family, leading to its card: printed averages, and race averages by profile with 95 % intervals."""
+    from IPython.display import Markdown
+
+    found = records(this_run.workspace.root)
+    profiles = _profiles(found)
+    head = (
+        "system",
+        "year",
+        *(f"printed, {half}" for half in HALVES.values()),
+        *(f"race, {name}" for name in profiles),
+    )
+    rows = []
+    for one in _family(family):
+        printed = [printed_average(one, backbone) or "–" for backbone in HALVES]
+        raced = _averages(one, found)
+        measured = [_interval(raced[name]) if name in raced else "–" for name in profiles]
+        rows.append((f"[{one.head.title}](#{ANCHOR}{one.name})", str(one.head.year), *printed, *measured))
+    return Markdown(_rows(head, rows))
+
+
+@dataclass(frozen=True)
+class FamilyWords:
+    """What a family's page says in a sentence: counts, and how many systems training improves."""
+
+    systems: int
+    released: int
+    measured: int
+    improved: str
+
+
+def family_words(family: str, this_run: Run) -> FamilyWords:
+    """Counts over a family's cards and the race's records."""
+    found, members = records(this_run.workspace.root), _family(family)
+    raced = [one for one in members if _averages(one, found)]
+    said = [_improved(profile, members, found) for profile in _profiles(found)]
+    return FamilyWords(
+        len(members),
+        sum(bool(one.head.checkpoints) for one in members),
+        len(raced),
+        "; ".join(words for words in said if words) or "nothing was run",
+    )
+
+
+def family_metrics(family: str, this_run: Run) -> list[Metric]:
+    """How many systems a family has, and how many of them a run record answers for."""
+    from jtcse.records import Metric
+
+    words = family_words(family, this_run)
+    counts = {"systems": words.systems, "released": words.released, "measured": words.measured}
+    return [
+        Metric(name=f"family/{family}/{name}", value=value, unit="systems", n=words.systems)
+        for name, value in counts.items()
+    ]
 
 
 def card_markdown(name: str, found: Sequence[RunRecord] | None = None) -> str:
@@ -52,7 +113,7 @@ def card_markdown(name: str, found: Sequence[RunRecord] | None = None) -> str:
     blocks += [f"### {one.head.title} measured", _measured(one, found)]
     blocks += [f"### Released weights of {one.head.title}", _names(one), one.prose["Checkpoints"]]
     blocks += [f"### Traps of {one.head.title}", one.prose["Traps"]]
-    return "\n\n".join(block for block in blocks if block)
+    return _filled("\n\n".join(block for block in blocks if block), found)
 
 
 def records(workdir: Path | None = None) -> list[RunRecord]:
@@ -71,21 +132,40 @@ def printed_average(one: Card, backbone: Backbone) -> str | None:
 # -- parts -----------------------------------------------------------------------------------------------------
 
 
+def _filled(text: str, found: Sequence[RunRecord]) -> str:
+    """What a card says of a race: ``{race}`embedded/flow/dev` `` becomes that metric's value, or *not run*."""
+    values = {
+        f"{record.profile}/{m.name.removeprefix('race/')}": m.value
+        for record in found
+        if record.run == RACE
+        for m in record.metrics
+        if m.name.startswith("race/") and m.seed is None
+    }
+
+    def value(match: re.Match[str]) -> str:
+        return f"{values[match[1]]:.1f}" if match[1] in values else "(not run)"
+
+    return re.sub(r"\{race\}`([\w/]+)`", value, text)
+
+
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _settings(name: str) -> str:
-    own, sources = published_values(name), setting_sources(name)
+    sources = setting_sources(name)
+    told = fragment(name).values["paper"].keys() | fragment(name).values["roberta"].keys()
+    own = {key: value for key, value in published_values(name).items() if key in told or name == COMMON}
     other = published_values(name, "roberta")
     rows = [
         (f"`{key}`", _plain(value), _plain(other[key]) if other[key] != value else "", sources.get(key, ""))
         for key, value in own.items()
     ]
+    rest = "" if name == COMMON else "\n\nEverything else is as for SimCSE."
     if all(not row[2] for row in rows):
-        return _rows(("setting", "value", "source"), [(a, b, d) for a, b, _, d in rows])
-    return _rows(("setting", "BERT", "RoBERTa", "source"), rows)
+        return _rows(("setting", "value", "source"), [(a, b, d) for a, b, _, d in rows]) + rest
+    return _rows(("setting", "BERT", "RoBERTa", "source"), rows) + rest
 
 
 def _plain(value: Any) -> str:
@@ -106,6 +186,36 @@ def _printed(one: Card) -> str:
     return _rows(("Table I", *tasks), rows)
 
 
+def _family(family: str) -> list[Card]:
+    return [one for one in cards() if one.head.family == family]
+
+
+def _profiles(found: Sequence[RunRecord]) -> list[str]:
+    return sorted({record.profile for record in found if record.run == RACE})
+
+
+def _averages(one: Card, found: Sequence[RunRecord]) -> dict[str, Metric]:
+    """The system's mean score over seeds, by profile."""
+    name = f"race/{one.name}/average"
+    metrics = [(record.profile, m) for record in found for m in record.metrics if m.name == name and m.seed is None]
+    return dict(sorted(metrics, key=lambda pair: pair[0]))
+
+
+def _interval(mean: Metric) -> str:
+    return f"{mean.value:.1f}" + ("" if mean.low is None else f" ({mean.low:.1f} to {mean.high:.1f})")
+
+
+def _improved(profile: str, members: Sequence[Card], found: Sequence[RunRecord]) -> str:
+    """How many systems' development scores end above where they began, in words; nothing where none was run."""
+    race = next(record for record in found if (record.run, record.profile) == (RACE, profile))
+    scores = {metric.name: metric.value for metric in race.metrics if metric.seed is None}
+    pairs = [(scores.get(f"race/{one.name}/start"), scores.get(f"race/{one.name}/dev")) for one in members]
+    known = [(before, after) for before, after in pairs if before is not None and after is not None]
+    better = sum(after > before for before, after in known)
+    words = f"in {profile}, training ends above where it began on the development pairs for {better} of {len(known)}"
+    return words if known else ""
+
+
 def _measured(one: Card, found: Sequence[RunRecord]) -> str:
     rows = []
     for record in found:
@@ -124,9 +234,7 @@ def _measured_row(name: str, record: RunRecord, own: dict) -> tuple[str, ...]:
         return "–" if metric is None else form.format(metric.value)
 
     mean = own.get(f"race/{name}/average")
-    score = "–" if mean is None else f"{mean.value:.1f}"
-    if mean is not None and mean.low is not None:
-        score += f" ({mean.low:.1f} to {mean.high:.1f})"
+    score = "–" if mean is None else _interval(mean)
     dev = f"{value('start', '{:.1f}')} → {value('dev', '{:.1f}')}"
     when = record.provenance.started[:10]
     scale = load_settings(record.profile).scale

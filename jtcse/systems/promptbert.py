@@ -1,0 +1,97 @@
+"""PromptBERT: InfoNCE between a sentence in two templates, with what the template alone says taken away (Jiang et al., 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from jtcse.encoder import Encoder
+from jtcse.losses import info_nce
+from jtcse.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, templates_of
+from jtcse.stock import usable_positions
+from jtcse.system_settings import Backbone
+from jtcse.templates import Template, TemplateEncoder, open_kept, open_published
+from jtcse.twin import Batch
+from jtcse.workshop import Workshop
+
+
+class Settings(PromptSettings):
+    """Of PromptBERT."""
+
+    denoising: Literal["off", "released", "own_positions"] = Field(
+        description="template denoising; released counts positions from 0, own_positions from the encoder's first (RoBERTa: 2)"
+    )
+
+
+class Denoised(Prompted):
+    """``Prompted`` whose ``z`` is the head of h minus the mask state of the template without its sentence."""
+
+    def __init__(self, model, head: nn.Module, templates: Sequence[Template], first_position: int = 0) -> None:
+        super().__init__(model, head, templates)
+        self.first_position = first_position
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Vectors of a batch."""
+        h, lengths = self.states(batch)
+        z = h - torch.stack([self.bias(*view) for view in zip(self.templates, lengths, strict=True)])
+        return {"h": h, "z": self.head(z.flatten(0, 1)).unflatten(0, z.shape[:2])}
+
+    def bias(self, template: Template, lengths: Tensor) -> Tensor:
+        """Mask state of the empty template, what follows X at the positions that a sentence leaves it: (n,) lengths -> (n, d).
+
+        Sentences of one length share one state, and so its dropout mask, as in the authors' code; gradients flow through it.
+        """
+        inner, row = (lengths - template.size).unique(return_inverse=True)
+        ids = torch.tensor(template.before + template.after, device=inner.device).expand(len(inner), -1)
+        positions = self.first_position + torch.arange(template.size, device=inner.device).repeat(len(inner), 1)
+        positions[:, len(template.before) :] += inner[:, None]
+        states = self.model(input_ids=ids, position_ids=positions).last_hidden_state
+        return states[:, template.place][row]
+
+
+class PromptBERT(PromptObjective):
+    """InfoNCE between the views of the two templates.
+
+    Args:
+        model, tokenizer: a stock tower with a mask token.
+        corpus: sentences.
+        head: projection head.
+    Raises:
+        UserError: as ``make_template`` and ``limit_of``.
+    """
+
+    def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module) -> None:
+        templates = templates_of(settings, tokenizer, views=2)
+        if settings.denoising == "off":
+            module = Prompted(model, head, templates)
+        else:
+            reserved = model.config.max_position_embeddings - usable_positions(model)
+            module = Denoised(model, head, templates, reserved if settings.denoising == "own_positions" else 0)
+        super().__init__(module, tokenizer, corpus, settings)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """``infonce``, from the first template's view to the other's."""
+        z = outputs["z"]
+        return {"infonce": info_nce(z[0], z[1], self.settings.temperature)}
+
+
+def make(shop: Workshop) -> Encoder:
+    """Train PromptBERT; head and denoising are thrown away."""
+    model, tokenizer = shop.tower()
+    objective = PromptBERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
+    return shop.train(objective, kept_encoder(shop, model, tokenizer))
+
+
+def open_saved(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:
+    """A folder that ``make``'s encoder wrote."""
+    return open_kept(folder, described, precision)
+
+
+def open_released(names: Sequence[str], backbone: Backbone, precision: str) -> TemplateEncoder:
+    """A released checkpoint with its template."""
+    return open_published("promptbert", names, backbone, precision)

@@ -1,0 +1,93 @@
+"""SNCSE: prompts as in PromptBERT, and the negated sentence as a soft negative (Wang et al., 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from jtcse.data import negation
+from jtcse.encoder import Encoder
+from jtcse.losses import cosine, info_nce
+from jtcse.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, templates_of
+from jtcse.system_settings import Backbone
+from jtcse.templates import TemplateEncoder, open_kept, open_published
+from jtcse.workshop import Workshop
+
+Margin = Annotated[float, Field(ge=0, le=2)]
+
+
+class Settings(PromptSettings):
+    """Of SNCSE."""
+
+    negation: Literal["parser", "lexical"] = Field(
+        description="by spaCy's dependency parse, or by closed lists of words"
+    )
+    alpha: Margin = Field(description="by how much the negation must at least be less similar than the positive")
+    beta: Margin = Field(description="by how much at most")
+    margin_weight: Annotated[float, Field(ge=0)] = Field(description="of the bidirectional margin loss: lambda")
+
+
+def margin_loss(z: Tensor, positive: Tensor, negated: Tensor, alpha: float, beta: float) -> Tensor:
+    r"""Bidirectional margin loss, mean over a batch: three times (n, d) to a scalar.
+
+    .. math:: \max(0, \Delta + \alpha) + \max(0, -\Delta - \beta), \quad \Delta = \cos(z, z^-) - \cos(z, z^+)
+    """
+    difference = cosine(z, negated) - cosine(z, positive)
+    return (torch.relu(difference + alpha) + torch.relu(-difference - beta)).mean()
+
+
+class SNCSE(PromptObjective):
+    """InfoNCE between two templates, and the margins of the negated sentence.
+
+    Args:
+        model, tokenizer: a stock tower with a mask token.
+        corpus: sentences.
+        head: projection head.
+    Raises:
+        UserError: as ``make_template``, ``limit_of`` and, for a negation by parse, ``negation.parser``.
+    """
+
+    def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module) -> None:
+        if settings.negation == "parser":
+            negation.parser()  # now, rather than after the first look at the development set
+        module = Prompted(model, head, templates_of(settings, tokenizer, views=3))
+        super().__init__(module, tokenizer, corpus, settings)
+
+    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
+        """The sentence in the first template; sentence and negation in the other one."""
+        texts = self.sentences(rows)
+        negated = negation.negations(texts, self.settings.negation)
+        return [self.finished(view) for view in (texts, texts, negated)]
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """``infonce`` between the first two views, and ``margin`` with its weight."""
+        first, positive, negated = outputs["z"]
+        settings = self.settings
+        margin = margin_loss(first, positive, negated, settings.alpha, settings.beta)
+        return {
+            "infonce": info_nce(first, positive, settings.temperature),
+            "margin": settings.margin_weight * margin,
+        }
+
+
+def make(shop: Workshop) -> Encoder:
+    """Train SNCSE; the head is thrown away."""
+    model, tokenizer = shop.tower()
+    objective = SNCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
+    return shop.train(objective, kept_encoder(shop, model, tokenizer))
+
+
+def open_saved(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:
+    """A folder that ``make``'s encoder wrote."""
+    return open_kept(folder, described, precision)
+
+
+def open_released(names: Sequence[str], backbone: Backbone, precision: str) -> TemplateEncoder:
+    """The authors' checkpoint out of a folder, with its template."""
+    return open_published("sncse", names, backbone, precision)

@@ -1,0 +1,78 @@
+"""Every compared system in one small generated world: it trains, it gains or its card says why not, and it opens as it was.
+
+Two cores need minutes for all; ``pytest -m systems`` runs them, ``.ci/run`` does.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jtcse import stages, workshop
+from jtcse.cards import card
+from jtcse.config import load_settings
+from jtcse.encoder import TowerEncoder
+from jtcse.errors import UserError
+from jtcse.run import Run, Workspace
+from jtcse.stock import load_tower
+from jtcse.system_settings import fragment, systems
+
+pytestmark = pytest.mark.systems
+WORLD = {
+    "data": {"corpus_limit": 4000, "pair_limit": 200},
+    "encoder": {"layers": 2, "width": 48},
+    "pretrain": {"steps": 300, "evaluate_every": 300},
+    "evaluation": {"resamples": 100},
+    "race": {"steps": 30, "batch_size": 32, "evaluate_every": 10, "max_length": 32, "rates": [2e-3], "seeds": [1]},
+}
+TEXTS = ["the painter mended the old boat", "a nurse sold her car", "the painter mended the old boat again"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A workspace with text, graded pairs and a small pre-trained encoder."""
+    made = Run("systems", "embedded", load_settings("embedded", WORLD), Workspace(tmp_path_factory.mktemp("world")))
+    stages.prepare_data(made)
+    stages.starting_encoder(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def untrained(run: Run) -> float:
+    """Development score of the encoder that all start from."""
+    model, tokenizer = load_tower(run.workspace.model("start"))
+    return stages.development(run, TowerEncoder(model, tokenizer))
+
+
+@pytest.mark.parametrize("name", systems())
+def test_it_trains_and_opens_as_it_was(name: str, run: Run, untrained: float) -> None:
+    place = workshop.made(run, name, 1)
+    told, encoder = workshop.story(place), workshop.opened(run, place)
+    vectors = encoder.encode(TEXTS)
+    assert vectors.shape[0] == len(TEXTS) and np.isfinite(vectors).all()
+    assert stages.development(run, encoder) == pytest.approx(told.best_score, abs=0.01)
+    losses = [row["loss"] for row in told.rows if "loss" in row]
+    assert all(math.isfinite(loss) for loss in losses)
+    if losses:
+        assert np.mean(losses[-5:]) < np.mean(losses[:5]), "the loss falls"
+    if card(name).head.gains:
+        assert told.best_score > untrained
+
+
+@pytest.mark.parametrize("name", systems())
+def test_a_rate_factor_of_nought_says_that_nothing_is_trained(name: str, run: Run) -> None:
+    told = workshop.story(workshop.made(run, name, 1))
+    assert (told.steps == 0) == (fragment(name).rate_factor == 0)
+
+
+@pytest.mark.parametrize("name", systems())
+def test_a_second_call_trains_nothing(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_, **__):
+        raise UserError("trained again")
+
+    workshop.made(run, name, 1)
+    monkeypatch.setattr(workshop, "train", forbidden)
+    workshop.made(run, name, 1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jtcse import cli_reading, cli_scoring, cli_systems
+from jtcse import cli_race, cli_reading, cli_scoring, cli_systems
 from jtcse.errors import UserError, unknown
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def reproduce(
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cores to use; by default all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Race all compared systems as well (jtcse race).")] = False,
 ) -> None:
     """Run a profile's notebooks and build the book. What is up to date is not run again.
 
@@ -50,12 +51,14 @@ def reproduce(
 
         jtcse reproduce --profile mini --dry-run
 
+        jtcse reproduce --full
+
         jtcse reproduce --only stage2 stage2.steps=50 stage2.cross_stream=last
     """
     from jtcse.config import parse_assignments
     from jtcse.pipeline import reproduce as run_pipeline
 
-    run_pipeline(profile, only or [], jobs, dry_run, parse_assignments(settings or []))
+    run_pipeline(profile, only or [], jobs, dry_run, parse_assignments(settings or []), full=full)
 
 
 @app.command()
@@ -163,7 +166,7 @@ def bench(
     run_benchmarks(what, model)
 
 
-for commands in (cli_scoring, cli_systems, cli_reading):
+for commands in (cli_scoring, cli_systems, cli_race, cli_reading):
     commands.register(app)
 
 

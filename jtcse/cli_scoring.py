@@ -31,7 +31,9 @@ def evaluate(
     system: Annotated[
         str | None, typer.Option(help="A compared system: its released checkpoint, or MODEL read in its way.")
     ] = None,
-    backbone: Annotated[str, typer.Option(help="Which released checkpoint: bert or roberta.")] = "bert",
+    backbone: Annotated[
+        str | None, typer.Option(help="Which released checkpoint: bert (the default) or roberta.")
+    ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Score the system as it was trained in this profile, on the profile's tasks.")
     ] = None,
@@ -59,12 +61,15 @@ def evaluate(
     from jtcse.evaluation.sts import average, score_sets
 
     _choice("precision", precision, ["auto", "bf16", "fp32"])
-    _choice("backbone", backbone, ["bert", "roberta"])
+    _choice("backbone", backbone or "bert", ["bert", "roberta"])
     if profile is not None:
         from jtcse.cli_systems import opened_in
 
+        _idle("--profile", backbone=backbone, pooling=pooling)
         encoder, sets = opened_in(system, seed, profile, workdir, tasks, models)
     else:
+        _idle("what was not trained here", workdir=workdir)
+        backbone = _backbone(system, backbone, pooling)
         encoder, sets = _opened(models or [], system, backbone, pooling, precision), _sets(tasks or "sts7")
     scores = score_sets(encoder, sets)
     mean = average(scores)
@@ -75,20 +80,33 @@ def evaluate(
         _write_scores(json_file, scores, mean, {name: value for name, value in asked.items() if value is not None})
 
 
-def _opened(models: list[str], system: str | None, backbone: str, pooling: str | None, precision: str):
-    from jtcse.encoder import SumEncoder
-    from jtcse.opening import open_model, open_released
+def _idle(beside: str, **options) -> None:
+    """Refuse options that would do nothing."""
+    for name, value in options.items():
+        if value is not None:
+            raise UserError(f"--{name} {value} has no effect on {beside}; leave it out")
+
+
+def _backbone(system: str | None, backbone: str | None, pooling: str | None) -> str | None:
+    """Which released checkpoint of a system; None where there is no system to have one."""
+    if system is None:
+        _idle("a MODEL without --system", backbone=backbone)
+        return None
+    if pooling is not None:
+        raise UserError(
+            f"--pooling {pooling} beside --system {system}: a system is pooled as its authors do; leave one"
+        )
+    return backbone or "bert"
+
+
+def _opened(models: list[str], system: str | None, backbone: str | None, pooling: str | None, precision: str):
+    from jtcse.opening import open_model, open_released, summed
 
     if system is not None:
-        if pooling is not None:
-            raise UserError(
-                f"--pooling {pooling} beside --system {system}: a system is pooled as its authors do; leave one"
-            )
         return open_released(system, backbone, names=models or None, precision=precision)
     if not models:
         raise UserError("found neither a MODEL nor --system; expected for instance: jtcse evaluate --system simcse")
-    encoders = [open_model(name, pooling=pooling, precision=precision) for name in models]
-    return encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
+    return summed([open_model(name, pooling=pooling, precision=precision) for name in models], models)
 
 
 def _sets(tasks: str):
@@ -138,8 +156,8 @@ def embed(
 
     import numpy as np
 
-    from jtcse.encoder import open_encoder
     from jtcse.files import write_atomically
+    from jtcse.opening import open_model
 
     try:
         sentences = sys.stdin.buffer.read().decode("utf8").splitlines()
@@ -147,7 +165,7 @@ def embed(
         raise UserError(f"standard input is not UTF-8 text ({error}); expected one sentence a line") from error
     if not sentences:
         raise UserError("found no sentences on standard input; expected one a line: jtcse embed MODEL < sentences.txt")
-    vectors, buffer = open_encoder(model, pooling=pooling).encode(sentences), io.BytesIO()
+    vectors, buffer = open_model(model, pooling=pooling).encode(sentences), io.BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
     write_atomically(out, buffer.getvalue())
     typer.echo(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,21 @@ def _source(path: Path) -> str:
     return re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", text)
 
 
+@cache
+def _tree(source: str, filename: str) -> ast.Module:
+    """Kept, since the closures of many modules share most of their files."""
+    return ast.parse(source, filename=filename)
+
+
 def _imports(path: Path, names: Names, root: Path) -> Iterator[tuple[Path, Names]]:
     """Files, and the names wanted of each, that the used part of ``path`` imports."""
-    tree = ast.parse(_source(path), filename=str(path))
+    tree = _tree(_source(path), str(path))
     for statement in _used(tree, names):
-        for node in ast.walk(statement):
+        for node in _imported(statement):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield from _files(alias.name, EVERYTHING, root)
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 base = _absolute(node, path, root)
                 for alias in node.names:
                     inner = f"{base}.{alias.name}"
@@ -108,10 +115,17 @@ def _used(tree: ast.Module, names: Names) -> list[ast.stmt]:
     return reached + [defined[name] for name in known]
 
 
+@cache
+def _imported(statement: ast.stmt) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(statement) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+@cache
 def _mentioned(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
+@cache
 def _attributes(tree: ast.Module, module: str) -> Names:
     """What is used of an imported module: ``module.name``; everything when the module itself is handed on."""
     nodes = list(ast.walk(tree))

@@ -15,5 +15,6 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
     names = sorted(valid)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    shown = names if len(names) <= 20 else [n for n in names if n.split(".")[0] == (near or names)[0].split(".")[0]]
+    grouped = len(names) > 20 and any("." in n for n in names)
+    shown = [n for n in names if n.split(".")[0] == (near or names)[0].split(".")[0]] if grouped else names
     return UserError(f"unknown {kind} {name!r}; {hint}valid{'' if shown == names else ' there'}: {', '.join(shown)}")

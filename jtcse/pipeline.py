@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,11 @@ from jtcse.plan import Notebook, checkout, read_plan, with_needs, write_paramete
 from jtcse.records import read_record
 from jtcse.steps import BOOK, Steps, last_line, watch
 
+if TYPE_CHECKING:
+    from jtcse.run import Run
+
 LOST = "a product is missing"
+BEFORE_RACE = "encoder"  # the notebook whose products the race of all systems starts from
 MANY, HEADLINE = 40, re.compile(r"/average$|/dev$|^difference/")
 """Beyond so many numbers only those with such names are printed."""
 
@@ -40,6 +44,7 @@ class Request:
     only: tuple[str, ...]
     jobs: int
     overrides: Mapping[str, Any]
+    full: bool = False
 
     @property
     def build(self) -> Path:
@@ -50,7 +55,8 @@ class Request:
         """The command that asks for the same."""
         settings = [shlex.quote(f"{name}={json.dumps(value)}") for name, value in self.overrides.items()]
         only = [word for name in self.only for word in ("--only", name)]
-        return " ".join(["jtcse reproduce --profile", self.profile, *only, *settings])
+        full = ["--full"] if self.full else []
+        return " ".join(["jtcse reproduce --profile", self.profile, *full, *only, *settings])
 
 
 def reproduce(
@@ -60,6 +66,7 @@ def reproduce(
     dry_run: bool = False,
     overrides: Mapping[str, Any] | None = None,
     console: Console | None = None,
+    full: bool = False,
 ) -> Path:
     """Run what is out of date and build the book.
 
@@ -70,23 +77,29 @@ def reproduce(
         dry_run: only say what would run, and why.
         overrides: settings to turn, by dotted name, as typed values.
         console: where to speak; None: standard output.
+        full: run the race of all systems as well, once text and encoder are there; else pages show what records there are.
     Returns:
         The book's first page, or with ``only`` the folder of executed notebooks.
     Raises:
         UserError: wrong input, another run at work in the same folder, or a notebook that failed.
     """
     console = console or Console(highlight=False)
-    request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}))
+    request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}), full)
     load_settings(profile, request.overrides)
     plan = read_plan(request.root)
     names = with_needs(plan, list(only) or list(plan))
+    aims = names if only else [BOOK]
     with _locked(request.build) as lock:
         write_parameters(request.root, profile, request.overrides)
-        pending = _pending(request, plan, names)
+        if full and not dry_run:
+            _race(request, plan, lock, console)
+        pending = _pending(request, plan, names, aims)
         if dry_run:
             _say_plan(console, pending)
+            if full:
+                _say_race(request, console)
         elif pending:
-            _run(request, pending, names, lock, console)
+            _run(request, pending, aims, lock, console)
         else:
             console.print(f"Nothing to do: everything in {near(request.build)} is up to date.")
     result = request.build / "executed" if only else request.build / "book" / "_build" / "html" / "index.html"
@@ -148,14 +161,16 @@ def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]
     ]  # fmt: skip
 
 
-def _pending(request: Request, plan: Mapping[str, Notebook], names: Sequence[str]) -> dict[str, str]:
-    """Steps that would run, in running order, with the reason."""
+def _pending(
+    request: Request, plan: Mapping[str, Notebook], names: Sequence[str], aims: Sequence[str]
+) -> dict[str, str]:
+    """Steps that would run for the sake of ``aims``, in running order, with the reason."""
     lost = [
         name for name in names
         if (request.build / "executed" / f"{name}.ipynb").is_file()
         and not all((request.build / output).exists() for output in plan[name].outputs)
     ]  # fmt: skip
-    command = _command(request, names if request.only else [BOOK], *_force(lost), "--summary")
+    command = _command(request, aims, *_force(lost), "--summary")
     done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
@@ -174,11 +189,41 @@ def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
         console.print(f"  {step:16} ({reason})")
 
 
-def _run(request: Request, pending: Mapping[str, str], names: Sequence[str], lock: int, console: Console) -> None:
+def _race(request: Request, plan: Mapping[str, Notebook], lock: int, console: Console) -> None:
+    """Text and encoder first, then the race of all systems, which needs nothing else."""
+    from jtcse.cli_race import run_race
+    from jtcse.race.running import default_jobs
+
+    names = with_needs(plan, [BEFORE_RACE])
+    pending = _pending(request, plan, names, names)
+    if pending:
+        _run(request, pending, names, lock, console)
+    run = _race_of(request)
+    run_race(run, None, default_jobs(run, request.jobs), console)
+
+
+def _say_race(request: Request, console: Console) -> None:
+    from jtcse.race.cells import cells_of
+    from jtcse.race.members import members
+    from jtcse.race.report import remaining
+
+    run = _race_of(request)
+    cells = cells_of(run, members(run)[0], run.settings.race.seeds)
+    console.print(f"Once {BEFORE_RACE!r} is done, the race: {remaining(run, cells)} of {len(cells)} cells remain.")
+
+
+def _race_of(request: Request) -> Run:
+    from jtcse.run import Run, Workspace
+
+    settings = load_settings(request.profile, request.overrides)
+    return Run("race", request.profile, settings, Workspace(request.build))
+
+
+def _run(request: Request, pending: Mapping[str, str], aims: Sequence[str], lock: int, console: Console) -> None:
     """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
     steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
     lost = [step for step, reason in pending.items() if reason == LOST]
-    command = _command(request, names if request.only else [BOOK], *_force(lost), "--resources", "gpu=1")
+    command = _command(request, aims, *_force(lost), "--resources", "gpu=1")
     console.print(f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s).")
     if watch(command, request.root, steps, len(pending), output, lock, console):
         return

@@ -1,7 +1,9 @@
 """A hub on the loopback address for tests: just enough of one for ``huggingface_hub`` and what stands on it.
 
-A folder with ``models/owner/name/`` and ``datasets/owner/name/`` is served as it is; any revision asked for
-is the present one. Standard library only::
+A folder with ``models/owner/name/`` and ``datasets/owner/name/`` is served as it is. ``<repository>/.refs/pr/N/`` holds the files
+that pull request N adds or changes: they are served as revision ``refs/pr/N`` together with the repository's own, and listed as
+a discussion, opened by the account that ``.author`` in that folder names, else by the hub's converter. Any other revision asked
+for is the present one. Standard library only::
 
     with serve(folder) as url:
         subprocess.run(command, env={**os.environ, "HF_ENDPOINT": url})
@@ -54,18 +56,20 @@ class _Answers(BaseHTTPRequestHandler):
         if len(words) < 2 or ".." in words or not repository.is_dir():
             return self._missing("RepoNotFound")
         verb, path = (words[2] if len(words) > 2 else "revision"), "/".join(words[4:])
-        place = repository / path
-        if not place.exists():
-            self._missing("EntryNotFound")
-        elif verb == "resolve" and not api and place.is_file():
-            tags = {"ETag": f'"{_digest(place)}"', "X-Repo-Commit": _revision(repository)}
-            self._send(place.read_bytes(), "application/octet-stream", **tags)
-        elif verb == "tree" and api:
+        if verb == "discussions" and api:
+            return self._json(_discussions("/".join(words[:2]), repository, parse_qs(urlsplit(self.path).query)))
+        revision = words[3] if len(words) > 3 else "main"
+        files = _files(repository, revision)
+        if files is None:
+            self._missing("RevisionNotFound")
+        elif verb == "resolve" and not api and path in files:
+            tags = {"ETag": f'"{_digest(files[path])}"', "X-Repo-Commit": _commit(repository, revision)}
+            self._send(files[path].read_bytes(), "application/octet-stream", **tags)
+        elif verb == "tree" and api and (not path or any(name.startswith(f"{path}/") for name in files)):
             deep = parse_qs(urlsplit(self.path).query).get("recursive", [""])[0].lower() in ("true", "1")
-            found = sorted(place.rglob("*") if deep else place.glob("*"))
-            self._json([_entry(repository, one) for one in found])
+            self._json(_tree(files, path, deep))
         elif verb == "revision" and api:
-            self._json(_summary("/".join(words[:2]), repository))
+            self._json(_summary("/".join(words[:2]), _commit(repository, revision), files))
         else:
             self._missing("EntryNotFound")
 
@@ -75,9 +79,9 @@ class _Answers(BaseHTTPRequestHandler):
         """``/api/KIND/OWNER/NAME/paths-info/REVISION``: the entries of the paths in the body that exist."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         asked = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body).get("paths", [])
-        words = urlsplit(self.path).path.strip("/").split("/")
-        repository = self.root / "/".join(words[1:4])
-        self._json([_entry(repository, repository / path) for path in asked if (repository / path).exists()])
+        words = [unquote(word) for word in urlsplit(self.path).path.strip("/").split("/")]
+        files = _files(self.root / "/".join(words[1:4]), words[5]) or {}
+        self._json([one for one in _tree(files, "", deep=True) if one["path"] in asked])
 
     def _json(self, value) -> None:
         self._send(json.dumps(value).encode(), "application/json")
@@ -98,20 +102,76 @@ def _digest(path: Path) -> str:
     return hashlib.sha1(path.read_bytes()).hexdigest()
 
 
-def _revision(repository: Path) -> str:
-    """Forty hex digits, as a commit has: of the repository's name, since its files do not change."""
-    return hashlib.sha1(repository.as_posix().encode()).hexdigest()
+def _files(repository: Path, revision: str) -> dict[str, Path] | None:
+    """The files of a revision by their names in the repository; None if there is no such pull request."""
+    number = next((n for n in _pull_requests(repository) if _commit(repository, f"refs/pr/{n}") == revision), None)
+    if revision.startswith("refs/pr/") or number:
+        number = number or revision.removeprefix("refs/pr/")
+        if number not in _pull_requests(repository):
+            return None
+    found = {_name(path, repository): path for path in sorted(repository.rglob("*")) if path.is_file()}
+    found = {name: path for name, path in found.items() if not name.startswith(".refs/")}
+    if number:
+        added = repository / ".refs" / "pr" / number
+        found |= {_name(path, added): path for path in added.rglob("*") if path.is_file() and path.name != ".author"}
+    return found
 
 
-def _entry(repository: Path, path: Path) -> dict:
-    name = path.relative_to(repository).as_posix()
-    if path.is_dir():
-        return {"type": "directory", "path": name, "oid": _revision(path), "size": 0}
-    return {"type": "file", "path": name, "oid": _digest(path), "size": path.stat().st_size}
+def _pull_requests(repository: Path) -> list[str]:
+    return sorted(folder.name for folder in (repository / ".refs" / "pr").glob("*"))
 
 
-def _summary(name: str, repository: Path) -> dict:
-    files = [_entry(repository, path) for path in sorted(repository.rglob("*")) if path.is_file()]
-    siblings = [{"rfilename": one["path"], "size": one["size"], "blobId": one["oid"]} for one in files]
+def _discussions(name: str, repository: Path, asked: dict[str, list[str]]) -> dict:
+    """Newest first, as the hub has them; filtered by author, all on one page."""
+    found = []
+    for number in reversed(_pull_requests(repository)):
+        author = repository / ".refs" / "pr" / number / ".author"
+        found.append(
+            {
+                "num": int(number),
+                "author": {"name": author.read_text().strip() if author.is_file() else "SFconvertbot"},
+                "title": "Adding `safetensors` variant of this model",
+                "status": "open",
+                "isPullRequest": True,
+                "createdAt": "2023-03-19T10:00:00.000Z",
+                "repo": {"name": name, "type": "model"},
+            }
+        )
+    author = asked.get("author", [None])[0]
+    found = [one for one in found if author in (None, one["author"]["name"])]
+    return {"discussions": found, "count": len(found), "start": 0}
+
+
+def _commit(repository: Path, revision: str) -> str:
+    """Forty hex digits, as a commit has: of the repository's name and pull request, since files do not change."""
+    own = f"/{revision}" if revision.startswith("refs/pr/") else ""
+    return revision if len(revision) == 40 else hashlib.sha1(f"{repository.as_posix()}{own}".encode()).hexdigest()
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _tree(files: dict[str, Path], under: str, deep: bool) -> list[dict]:
+    """Files and folders under a folder, all the way down if ``deep``."""
+    prefix = f"{under}/" if under else ""
+    below = {name: path for name, path in files.items() if name.startswith(prefix)}
+    folders = {name[:i] for name in below for i in range(len(prefix), len(name)) if name[i] == "/"}
+    found = [{"type": "file", "path": n, "oid": _digest(p), "size": p.stat().st_size} for n, p in below.items()]
+    found += [{"type": "directory", "path": name, "oid": _digest_of(name), "size": 0} for name in folders]
+    shown = [one for one in found if deep or "/" not in one["path"][len(prefix) :]]
+    return sorted(shown, key=lambda one: one["path"])
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def _summary(name: str, commit: str, files: dict[str, Path]) -> dict:
+    siblings = [
+        {"rfilename": one["path"], "size": one["size"], "blobId": one["oid"]}
+        for one in _tree(files, "", deep=True)
+        if one["type"] == "file"
+    ]
     flags = dict.fromkeys(("private", "gated", "disabled"), False)
-    return {"id": name, "sha": _revision(repository), "siblings": siblings, "tags": [], **flags}
+    return {"id": name, "sha": commit, "siblings": siblings, "tags": [], **flags}

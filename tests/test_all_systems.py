@@ -1,23 +1,19 @@
-"""Every compared system in one small generated world: it trains, it gains or its card says why not, and it opens as it was.
+"""Every compared system in one small generated world: its loss falls, what is kept opens as it was, and once is enough.
 
-Two cores need minutes for all; ``pytest -m systems`` runs them, ``.ci/run`` does.
+``pytest -m systems`` takes two minutes, and ``.ci/run`` calls it. Whether scores rise is asked of the race's record.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jtcse import stages, workshop
-from jtcse.cards import card
 from jtcse.config import load_settings
-from jtcse.encoder import TowerEncoder
 from jtcse.errors import UserError
 from jtcse.run import Run, Workspace
-from jtcse.stock import load_tower
 from jtcse.system_settings import fragment, systems
 
 pytestmark = pytest.mark.systems
@@ -40,15 +36,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return made
 
 
-@pytest.fixture(scope="module")
-def untrained(run: Run) -> float:
-    """Development score of the encoder that all start from."""
-    model, tokenizer = load_tower(run.workspace.model("start"))
-    return stages.development(run, TowerEncoder(model, tokenizer))
-
-
 @pytest.mark.parametrize("name", systems())
-def test_it_trains_and_opens_as_it_was(name: str, run: Run, untrained: float) -> None:
+def test_it_trains_and_opens_as_it_was(name: str, run: Run) -> None:
     place = workshop.made(run, name, 1)
     told, encoder = workshop.story(place), workshop.opened(run, place)
     vectors = encoder.encode(TEXTS)
@@ -58,8 +47,6 @@ def test_it_trains_and_opens_as_it_was(name: str, run: Run, untrained: float) ->
     assert all(math.isfinite(loss) for loss in losses)
     if losses:
         assert np.mean(losses[-5:]) < np.mean(losses[:5]), "the loss falls"
-    if card(name).head.gains:
-        assert told.best_score > untrained
 
 
 @pytest.mark.parametrize("name", systems())

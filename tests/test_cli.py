@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import standin
+from standin_systems import sentence_transformer
 
 SENTENCES = standin.sentences(8)
 SMALL = [
@@ -74,6 +75,16 @@ def test_help_of_every_verb_has_examples(verb):
         (["train", "steps"], ["'steps'", "stage2.steps=20"]),
         (["bench", "stepp"], ["stepp", "did you mean 'step'"]),
         (["evaluate", "no/such-folder", "--precision", "fp8"], ["fp8", "fp32"]),
+        (["evaluate"], ["neither a MODEL nor --system", "jtcse evaluate --system simcse"]),
+        (["evaluate", "--system", "simcsee"], ["simcsee", "did you mean 'simcse'", "promptbert"]),
+        (["evaluate", "--system", "simcse", "--backbone", "bertt"], ["bertt", "did you mean 'bert'"]),
+        (["evaluate", "--system", "simcse", "--pooling", "mean"], ["--pooling mean", "--system simcse", "leave one"]),
+        (["evaluate", "--system", "simcse", "--workdir", "w"], ["--workdir w has no effect", "leave it out"]),
+        (["evaluate", "no/model", "--backbone", "roberta"], ["--backbone roberta has no effect", "without --system"]),
+        (["evaluate", "--system", "simcse", "--profile", "mini", "--pooling", "cls"], ["--pooling cls has no effect"]),
+        (["evaluate", "--system", "consert"], ["no bert checkpoint of ConSERT", "jtcse systems show consert"]),
+        (["evaluate", "--system", "infocse", "--backbone", "roberta"], ["no roberta checkpoint of InfoCSE"]),
+        (["evaluate", "--system", "jtcse", "one/tower"], ["found 1 checkpoint(s) for JTCSE", "expected 2"]),
     ],
 )
 def test_bad_words_are_refused_before_anything_runs(words, said, tmp_path):
@@ -85,6 +96,30 @@ def test_unknown_pooling_and_task_name_the_nearest_one(tmp_path, loopback_hub):
     model = standin.bert(tmp_path / "model")
     refused(jtcse("evaluate", model, "--pooling", "men"), "'men'", "did you mean 'mean'")
     refused(jtcse("evaluate", model, "--tasks", "STS21"), "'STS21'", "did you mean")
+
+
+def test_a_checkpoint_of_another_layout_is_refused_by_what_it_is(tmp_path):
+    pickled, other, _ = (standin.bert(tmp_path / name) for name in ("pickled", "other", "narrow"))
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    refused(jtcse("evaluate", "--system", "simcse", pickled), "pytorch_model.bin", "only safetensors are opened")
+    sentence_transformer(other, "mean_tokens")
+    refused(jtcse("evaluate", "--system", "simcse", other), "pooled by 'mean'", "without --system")
+    roberta = standin.roberta(tmp_path / "roberta")
+    refused(jtcse("evaluate", "--system", "simcse", roberta), "is a roberta model, expected bert for SimCSE")
+    wide = standin.bert(tmp_path / "wide", width=64)
+    refused(jtcse("evaluate", tmp_path / "narrow", wide), "different width", "narrow 32", "wide 64")
+
+
+def test_a_released_checkpoint_is_scored_and_told_in_the_file(tmp_path, loopback_hub):
+    model = standin.bert(tmp_path / "model")
+    result = jtcse("evaluate", "--system", "simcse", model, "--tasks", "STS-B", "--json", tmp_path / "s.json")
+    assert result.returncode == 0, result.stderr
+    plain = jtcse("evaluate", model, "--pooling", "cls", "--tasks", "STS-B", "--json", tmp_path / "p.json")
+    assert plain.returncode == 0, plain.stderr
+    one, other = (json.loads((tmp_path / name).read_text()) for name in ("s.json", "p.json"))
+    assert one["scores"] == other["scores"]
+    assert one["settings"]["system"] == "simcse" and one["settings"]["backbone"] == "bert"
+    assert "backbone" not in other["settings"]
 
 
 def test_embed_writes_one_vector_a_line(tmp_path):

@@ -127,13 +127,18 @@ def measured(run: Run, place: str) -> Grid:
 
 def together(scores: Mapping[Member, Mapping[str, TaskScore]], resamples: int, seed: int) -> dict[Member, Drawn]:
     """Averages over tasks (points) of several systems, resampled on the same pairs, drawn anew within each task."""
+    return {member: mean(list(tasks.values())) for member, tasks in by_task(scores, resamples, seed).items()}
+
+
+def by_task(
+    scores: Mapping[Member, Mapping[str, TaskScore]], resamples: int, seed: int
+) -> dict[Member, dict[str, Drawn]]:
+    """The score on each task (points) of several systems, resampled on the same pairs, drawn anew within each task."""
+    found: dict[Member, dict[str, Drawn]] = {member: {} for member in scores}
     tasks = list(next(iter(scores.values())))
-    draws = np.zeros((len(scores), resamples))
     for task, rng in zip(tasks, np.random.default_rng(seed).spawn(len(tasks)), strict=True):
-        found = [by_task[task] for by_task in scores.values()]
-        draws += resampled_spearman([s.similarity for s in found], found[0].gold, resamples, rng)
-    values = [100 * np.mean([spearman(s.similarity, s.gold) for s in by_task.values()]) for by_task in scores.values()]
-    return {
-        member: Drawn(float(value), 100 * drawn / len(tasks))
-        for member, value, drawn in zip(scores, values, draws, strict=True)
-    }
+        some = [of[task] for of in scores.values()]
+        draws = 100 * resampled_spearman([s.similarity for s in some], some[0].gold, resamples, rng)
+        for member, score, row in zip(scores, some, draws, strict=True):
+            found[member][task] = Drawn(100 * spearman(score.similarity, score.gold), row)
+    return found

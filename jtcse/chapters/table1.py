@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,17 +75,21 @@ def table1_metrics(scores: Scores, settings: Settings) -> list[Metric]:
     ]
 
 
-def _by_id(scores: Scores, settings: Settings) -> dict[str, dict[str, TaskScore]]:
+def row_ids(model: str, tasks: Collection[str], settings: Settings) -> dict[str, list[str]]:
+    """The ids of Table I that a row with these tasks answers for, each with the tasks behind it."""
     from jtcse.data.pairs import TASKS
 
-    real, cells = settings.data.pair_sets != "generated", {}
-    for model, tasks in scores.items():
-        stem = f"table1/{backbone(settings)}/{model}"
-        if real:
-            cells |= {f"{stem}/{TASK_IDS.get(name, name)}": {name: score} for name, score in tasks.items()}
-        if not real or set(tasks) == set(TASKS):
-            cells[f"{stem}/{SEVEN}"] = dict(tasks)
-    return cells
+    stem, real = f"table1/{backbone(settings)}/{model}", settings.data.pair_sets != "generated"
+    found = {f"{stem}/{TASK_IDS.get(name, name)}": [name] for name in tasks} if real else {}
+    return found | ({f"{stem}/{SEVEN}": list(tasks)} if not real or set(tasks) == set(TASKS) else {})
+
+
+def _by_id(scores: Scores, settings: Settings) -> dict[str, dict[str, TaskScore]]:
+    return {
+        id: {name: tasks[name] for name in names}
+        for model, tasks in scores.items()
+        for id, names in row_ids(model, tasks, settings).items()
+    }
 
 
 def _value(tasks: Mapping[str, TaskScore], settings: Settings) -> TaskScore | Estimate:

@@ -18,7 +18,7 @@ from typing import Any
 from jtcse.data.corpus import PairCorpus, write_pairs
 from jtcse.errors import unknown
 from jtcse.files import write_atomically
-from jtcse.hub import unreachable
+from jtcse.hub import nothing_sent, unreachable
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ class _Translator:
         from jtcse.device import device, number_format
 
         try:
-            model = MarianMTModel.from_pretrained(name, dtype=number_format(precision))
+            with nothing_sent():
+                model = MarianMTModel.from_pretrained(name, dtype=number_format(precision))
             self.tokenizer = MarianTokenizer.from_pretrained(name)
         except (OSError, ValueError, TypeError) as error:  # TypeError: a vocabulary file is missing
             raise unreachable(f"translation model {name}", error) from error

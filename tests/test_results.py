@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from jtcse.cards import card
 from jtcse.config import load_settings
 from jtcse.records import RunRecord, read_records
 from jtcse.stages import SYSTEMS
+from jtcse.system_settings import fragment, systems
 
 ROOT = Path(__file__).parent.parent
 PROFILES = sorted(folder.name for folder in (ROOT / "results").iterdir())
@@ -27,6 +29,22 @@ def row(name: str) -> str:
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_readme_quotes_the_records(name):
     assert row(name) in (ROOT / "README.md").read_text(encoding="utf8")
+
+
+def raced(name: str) -> dict[str, float]:
+    """What the race of the embedded profile measured of a system, means over seeds."""
+    record = next(r for r in read_records(ROOT / "results" / "embedded") if r.run == "race")
+    head = f"race/{name}/"
+    return {m.name.removeprefix(head): m.value for m in record.metrics if m.name.startswith(head) and m.seed is None}
+
+
+@pytest.mark.parametrize("name", systems())
+def test_every_system_ends_above_the_untrained_encoder_or_its_card_says_why_not(name):
+    own, before = raced(name), raced("simcse")["start"]
+    assert own, "every system was raced"
+    if not fragment(name).needs:  # what needs others starts from trained encoders
+        before = max(before, own["start"])  # the untrained encoder, read in the system's own way
+    assert (own["dev"] > before) == card(name).head.gains, own
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -275,7 +275,9 @@ def parse_assignments(words: list[str]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 reads 3e-5 as a word; here it is a number."""
+    """YAML 1.1 reads 3e-5 as a word; here it is a number, in a list as well."""
+    if isinstance(value, list):
+        return [_number(one) for one in value]
     if isinstance(value, str):
         try:
             return float(value)

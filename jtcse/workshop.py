@@ -7,23 +7,23 @@ there too, so that a killed training goes on.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jtcse.data.corpus import LineCorpus, PairCorpus, write_pairs
+from jtcse.device import number_format
 from jtcse.encoder import Encoder, TowerEncoder
 from jtcse.errors import UserError
-from jtcse.files import sha256, write_atomically
+from jtcse.files import write_atomically
 from jtcse.heads import make_head
+from jtcse.kept import alone, code, content
 from jtcse.run import Run, derive_seed, peak_memory
 from jtcse.stages import development
 from jtcse.stock import load_tower, usable_positions
@@ -31,7 +31,7 @@ from jtcse.system_settings import fragment, module_of, system_settings
 from jtcse.training import History, train
 
 TUNING_SEED = 0
-NO_WEIGHT = {"config.py", "errors.py", "hub.py", "records.py", "system_settings.py", "tables.py"}
+NO_WEIGHT = frozenset({"config.py", "errors.py", "hub.py", "records.py", "system_settings.py", "tables.py"})
 """Files whose text decides no weight: the values that come through them are in the key."""
 STORY = "story.json"  # written last: a folder that has it is whole
 
@@ -179,11 +179,12 @@ def rate(run: Run, name: str, changes: Mapping[str, Any]) -> float:
     found = tries(run, name, changes)
     if not found:
         return system_settings(name, run.settings, run.profile).learning_rate
-    scores = {}
+    race, scores = run.settings.race, {}
     for one, changed in found.items():
         folder = made(run, name, TUNING_SEED, changed)
         scores[one] = story(folder).best_score
-        shutil.rmtree(folder / "model", ignore_errors=True)
+        if race.tuning_steps not in (None, race.steps):  # else this is the training itself, which others may open
+            shutil.rmtree(folder / "model", ignore_errors=True)
     return max(scores, key=lambda one: scores[one])
 
 
@@ -237,36 +238,16 @@ def key(run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> str:
     parts: dict[str, Any] = {
         "settings": system_settings(name, run.settings, run.profile, changes).model_dump(mode="json"),
         "seed": seed,
-        "start": _hash(_start(run)),
-        "text": _hash(_corpus(run)),
+        "start": content(_start(run)),
+        "text": content(_corpus(run)),
         "development": [data.pair_sets, data.pair_limit],
-        "code": code(fragment(name).module),
+        "format": str(number_format(run.settings.run.precision)),
+        "code": code(f"systems/{fragment(name).module}.py", NO_WEIGHT),
         "needs": [key(run, other, seed, {}) for other in fragment(name).needs],
     }
     if fragment(name).needs:
         parts["rates"] = [run.settings.race.rates, run.settings.race.tuning_steps]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-@cache
-def code(module: str) -> str:
-    """Hash of the package's files by which a module trains its systems."""
-    from jtcse.closure import module_closure
-
-    root = Path(__file__).resolve().parents[1]
-    start = root / "jtcse" / "systems" / f"{module}.py"
-    files = {start, *(file for file in module_closure(start, root) if file.name not in NO_WEIGHT)}
-    text = "\n".join(f"{file.relative_to(root).as_posix()} {sha256(file)}" for file in sorted(files))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of what lies at a place; the system lets it go when the process ends, however it ends."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _write_round_trips(run: Run, language: str, path: Path) -> None:
@@ -297,13 +278,3 @@ def _start(run: Run) -> Path:
     if not folder.is_dir():
         raise UserError(f"no encoder at {folder}; make it first: jtcse train --stage encoder --profile {run.profile}")
     return folder
-
-
-def _hash(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    return _hash_of(path, tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files))
-
-
-@cache
-def _hash_of(path: Path, stamps: tuple) -> str:
-    return sha256(path)

@@ -86,7 +86,7 @@ def test_chinese_is_told_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_errors(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"unknown language.*valid: fr, nl, ru, zh"):
+    with pytest.raises(UserError, match=r"unknown language.*valid: de, es, fr, nl, ru, zh"):
         round_trip(LINES, "xx", tmp_path / "xx.tsv")
     with pytest.raises(UserError, match="translation model"):
         round_trip(LINES, "fr", tmp_path / "fr.tsv", models=(str(tmp_path), str(tmp_path)), progress=False)

@@ -7,22 +7,22 @@ there too, so that a killed training goes on; afterwards only scores of single p
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jtcse.ablations.grids import TRAINED, Cell, grid, other_first_layer, seeds
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
-from jtcse.files import sha256, write_atomically
+from jtcse.files import write_atomically
+from jtcse.kept import alone, code, content
 from jtcse.run import Run
 
-NO_SCORE = {"grids.py", "records.py", "errors.py", "hub.py"}  # what these decide is in the key, or in no score
+NO_SCORE = frozenset(
+    {"grids.py", "records.py", "errors.py", "hub.py"}
+)  # what these decide is in the key, or in no score
 FACTS = "facts.json"  # written last: a folder that has it is whole
 
 
@@ -69,18 +69,22 @@ def key(run: Run, cell: Cell, seed: int | None) -> str:
     settings = turned(run.settings, cell)
     data = run.settings.data
     parts: dict[str, Any] = {
-        "models": [_hash(folder) for folder in starts(run, cell)],
+        "models": [content(folder) for folder in starts(run, cell)],
         "graded": [data.pair_sets, data.pair_limit, run.settings.evaluation.tasks],
         "pooling": run.settings.encoder.pooling,
         "format": str(number_format(run.settings.run.precision)),
-        "sample": _hash(run.workspace.data / "corpus.txt"),
-        "code": code(),
+        "sample": content(run.workspace.data / "corpus.txt"),
+        "code": code("ablations/cell_training.py", NO_SCORE),
     }
     if data.pair_sets == "generated":
-        parts["pairs"] = _hash(run.workspace.data / "pairs")
+        parts["pairs"] = content(run.workspace.data / "pairs")
     if cell.system in TRAINED:
         stage = settings.stage1 if cell.system == "simcse" else settings.stage2
-        parts |= {"kind": "single" if cell.system == "simcse" else "twin", "seed": seed, "text": _hash(text(run, cell))}
+        parts |= {
+            "kind": "single" if cell.system == "simcse" else "twin",
+            "seed": seed,
+            "text": content(text(run, cell)),
+        }
         parts |= {"stage": stage.model_dump(mode="json"), "selected": run.settings.ablations.steps is None}
         parts |= {"bare_layers": cell.bare_layers, "modulus": cell.modulus if "ictm" in settings.stage2.parts else None}
     else:
@@ -88,22 +92,10 @@ def key(run: Run, cell: Cell, seed: int | None) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 
-@cache
-def code() -> str:
-    """Hash of the package's files by which a variant is trained and measured."""
-    from jtcse.closure import module_closure
-
-    root = Path(__file__).resolve().parents[2]
-    start = root / "jtcse" / "ablations" / "cell_training.py"
-    files = [start, *(file for file in module_closure(start, root) if file.name not in NO_SCORE)]
-    text = "\n".join(f"{file.relative_to(root).as_posix()} {sha256(file)}" for file in sorted(files))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _made(run: Run, cell: Cell, seed: int | None) -> Path:
     folder = run.workspace.root / "variants" / key(run, cell, None if cell.system not in TRAINED else seed)
     if not (folder / FACTS).is_file():
-        with _alone(folder):
+        with alone(folder):
             if not (folder / FACTS).is_file():  # another process may have made it while this one waited
                 _make(run, cell, seed, folder)
             shutil.rmtree(folder / "training", ignore_errors=True)
@@ -119,22 +111,3 @@ def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
         save_scores(folder / f"{pooling}.npz", by_task)
     named = {"system": cell.system, "seed": seed, "first_asked_as": cell.id}
     write_atomically(folder / FACTS, json.dumps(named | more, indent=1) + "\n")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the variant's lock; the system lets it go when the process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _hash(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    return _hash_of(path, tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files))
-
-
-@cache
-def _hash_of(path: Path, stamps: tuple) -> str:
-    return sha256(path)

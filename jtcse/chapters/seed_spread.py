@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 
 
 def seed_records(run: Run) -> list[RunRecord]:
-    """The readable records of the run's profile: its workspace's, and committed ones that it lacks."""
+    """The readable records of the run's profile: its workspace's, and committed ones that it lacks.
+
+    The race is left out: its intervals hold seeds as well as pairs, and its rows are whole systems and no single changes.
+    """
     from jtcse.ledger.shelf import shelf
 
-    return [record for record in shelf(workdir=run.workspace.root).records if record.profile == run.profile]
+    return [
+        record
+        for record in shelf(workdir=run.workspace.root).records
+        if record.profile == run.profile and record.run != "race"
+    ]
 
 
 def seed_differences(records: Iterable[RunRecord]) -> DataFrame:

@@ -19,6 +19,8 @@ from jtcse.records import Metric, RunRecord
 if TYPE_CHECKING:
     from IPython.display import HTML
 
+COMMANDS = {"race": "fair_race"}
+"""Runs that are no notebook, and the page that shows each."""
 OPEN = """<script>(() => {
   const open = () => {
     const run = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -109,8 +111,9 @@ def _run(record: RunRecord) -> str:
 def _origin(record: RunRecord) -> str:
     """Where, when and with what, in two columns."""
     made, pages = record.provenance, book_pages()
-    page = escape(record.run)
-    linked = f'<a href="{page}.html">{page}</a>' if pages and record.run in pages else f"{page} (no page of this book)"
+    page = COMMANDS.get(record.run, record.run)
+    shown = escape(page)
+    linked = f'<a href="{shown}.html">{shown}</a>' if pages and page in pages else f"{shown} (no page of this book)"
     commit = (
         "none" if made.commit is None else made.commit + (", with changes that are not in it" if made.dirty else "")
     )

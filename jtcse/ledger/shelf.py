@@ -114,7 +114,12 @@ def ids() -> dict[str, frozenset[str]]:
 # -- settings --------------------------------------------------------------------------------------------------
 
 NO_SETTING = ("title", "promise", "minutes", "scale")  # words about a profile; the scale is taken from its file
-FREE = ("run.", "evaluation.", "ablations.seeds")  # another seed, number of threads or of resamples is the same setting
+FREE = (
+    "run.",
+    "evaluation.",
+    "ablations.seeds",
+    "race.seeds",
+)  # another seed, number of threads or of resamples is the same setting
 
 
 def changed_settings(record: RunRecord) -> dict[str, tuple[Any, Any]]:

@@ -12,11 +12,12 @@ import numpy as np
 from jtcse.ablations.contrasts import Drawn, by_task, mean
 from jtcse.config import Settings
 from jtcse.race.cells import Cell, Result, cells_of, is_done, result, seconds, seeds_seen
-from jtcse.race.members import members
+from jtcse.race.members import in_order, members
 from jtcse.race.rows import RANKING, printed_averages, rows
 from jtcse.race.standing import beside_print, over_seeds, ranks
 from jtcse.records import Metric, RunRecord, write_record
 from jtcse.run import Run
+from jtcse.system_settings import systems
 
 Found = Mapping[int, Mapping[str, Drawn]]  # of a system: seed to task to score
 
@@ -66,6 +67,7 @@ def metrics(results: Sequence[Result], settings: Settings) -> list[Metric]:
     made = [metric for system, of in found.items() for metric in _scores(system, of, pairs, seed)]
     for system in found:
         made += _trainings(system, [one.story for one in results if one.system == system])
+    made += _all_steps(list(found), made)
     made += [
         Metric(name=f"race/{system}/rank", value=rank.place, unit="rank", n=len(averages), low=rank.low, high=rank.high)
         for system, rank in ranks(averages).items()
@@ -113,6 +115,17 @@ def _trainings(system: str, stories: Sequence) -> Iterator[Metric]:
                 looks.setdefault(int(row["step"]), []).append(row["dev"])
     for step, scores in sorted(looks.items()):
         yield told(f"dev/{step}", scores, "points")
+
+
+def _all_steps(names: Sequence[str], made: Sequence[Metric]) -> list[Metric]:
+    """Steps of a system and of all that it is made from, each counted once; none where one of these was not raced."""
+    steps = {metric.name: metric.value for metric in made if metric.unit == "steps"}
+    found = []
+    for name in names:
+        own = [steps.get(f"race/{part}/steps") for part in (in_order([name]) if name in systems() else [name])]
+        if None not in own:
+            found.append(Metric(name=f"race/{name}/all_steps", value=sum(own), unit="steps", n=len(own)))
+    return found
 
 
 def _beside_print(averages: Mapping[str, Drawn], settings: Settings) -> list[Metric]:

@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ STORY = "story.json"  # written last: a folder that has it is whole
 
 @dataclass(frozen=True)
 class Story:
-    """How a training went: development scores are in points, ``seconds`` are of the whole, without systems that it needs."""
+    """How a training went: development scores are in points; steps and ``seconds`` are its own, without systems that it needs."""
 
     system: str
     seed: int
@@ -52,6 +52,8 @@ class Story:
     peak_memory_mib: float
     rows: list[dict[str, float]]
     """Of the last training: step, loss, its parts, dev."""
+    parts: list[str] = field(default_factory=list)
+    """The other trainings that it is made from, and those that these are made from, each once: ``NAME/KEY``."""
 
 
 class Workshop:
@@ -69,6 +71,7 @@ class Workshop:
         self.settings = system_settings(name, run.settings, run.profile, changes)
         self.histories: list[History] = []
         self.waited = 0.0  # seconds for other systems
+        self.parts: set[str] = set()  # folders of these
         self.folder = run.workspace.root / "systems" / name / key(run, name, seed, changes or {})
 
     @cached_property
@@ -122,7 +125,9 @@ class Workshop:
         if name not in fragment(self.name).needs:
             raise UserError(f"{self.name} reads {name}, which its fragment does not name; add it to needs")
         began = time.perf_counter()
-        encoder = opened(self.run, made(self.run, name, self.seed, changes))
+        folder = made(self.run, name, self.seed, changes)
+        self.parts |= {f"{name}/{folder.name}", *story(folder).parts}
+        encoder = opened(self.run, folder)
         self.waited += time.perf_counter() - began
         return encoder
 
@@ -226,6 +231,7 @@ def _make(shop: Workshop) -> None:
         seconds=round(time.perf_counter() - began - shop.waited, 1),
         peak_memory_mib=peak_memory(),
         rows=rows,
+        parts=sorted(shop.parts),
     )
     encoder.save(shop.folder / "model")
     write_atomically(shop.folder / STORY, json.dumps(asdict(told), indent=1) + "\n")

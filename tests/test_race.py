@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import made_up_race
@@ -173,15 +174,16 @@ def test_a_system_without_a_seed_of_the_others_is_compared_where_both_have_one()
     assert (pair, 1) not in found and found[pair, None].value == found[pair, 2].value
 
 
-def test_steps_in_all_are_those_of_a_system_and_of_what_it_is_made_from() -> None:
-    name = next(name for name in members(RUN)[0] if fragment(name).needs)
-    parts = in_order([name])
-    results = [made_up_race.result(part, 1, 1.0, steps=10 + i) for i, part in enumerate(parts)]
-    found = by_name(record.metrics(results, SMALL))
-    whole = found[f"race/{name}/all_steps", None]
-    assert whole.value == sum(10 + i for i in range(len(parts))) > found[f"race/{name}/steps", None].value
-    alone = by_name(record.metrics([one for one in results if one.system == name], SMALL))
-    assert (f"race/{name}/all_steps", None) not in alone, "what it is made from was not raced"
+def test_steps_and_minutes_in_all_are_those_of_a_system_and_of_what_it_is_made_from() -> None:
+    towers = [made_up_race.result("simcse", 1, 1.0, steps=10 + i).story for i in range(6)]
+    whole = replace(made_up_race.result("edfse", 1, 1.0, steps=0), parts=towers)
+    found = by_name(record.metrics([whole, made_up_race.result("simcse", 1, 1.0, steps=5)], SMALL))
+    assert (
+        found["race/edfse/all_steps", None].value == sum(range(10, 16)) and found["race/edfse/steps", None].value == 0
+    )
+    assert found["race/simcse/all_steps", None].value == 5
+    own, every = (found[f"race/edfse/{name}minutes", None].value for name in ("", "all_"))
+    assert every == pytest.approx(own + sum(one.seconds for one in towers) / 60)
 
 
 def test_a_system_that_trains_nothing_has_no_learning_rate() -> None:

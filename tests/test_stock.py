@@ -16,7 +16,9 @@ from jtcse.stock import save_tower
 def test_what_was_tokenised_before_does_not_change_the_folder(tmp_path: Path, family: str) -> None:
     model, tokenizer = tiny.saved(tmp_path / "stock", family)
     save_tower(model, tokenizer, tmp_path / "before")
-    TowerEncoder(model, tokenizer, max_length=9).encode(["a baker", "a baker carries a copper kettle near a quiet lake"])
+    TowerEncoder(model, tokenizer, max_length=9).encode(
+        ["a baker", "a baker carries a copper kettle near a quiet lake"]
+    )
     tokenizer(["noon", "a lost dog"], padding=True, truncation=True, max_length=4)
     save_tower(model, tokenizer, tmp_path / "after")
     assert sha256(tmp_path / "before") == sha256(tmp_path / "after")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jtcse.records import Metric, RunRecord
     from jtcse.run import Run
 
-SUMMARY = ("average", "rank", "start", "dev", "steps", "all_steps", "rate", "minutes", "memory")
+SUMMARY = ("average", "rank", "start", "dev", "steps", "all_steps", "rate", "minutes", "all_minutes", "memory")
 NOT_RUN = "not run"
 
 
@@ -47,7 +47,7 @@ def standing(record: RunRecord) -> DataFrame:
     for system, row in rows.items():
         row |= {"title": _title(system), "printed": printed.get(system)}
     frame = pandas.DataFrame(list(rows.values()), index=list(rows))
-    for what in ("printed", "rate", "all_steps"):  # not every system has one
+    for what in ("printed", "rate"):  # not every system has one
         frame[what] = frame.get(what, pandas.Series(dtype=float)).astype(float)
     return frame.sort_values("average", ascending=False)
 
@@ -88,8 +88,9 @@ def standing_table(record: RunRecord) -> HTML:
                 f"{rate:.2g}" if rate == rate else "–" for rate in frame.get("rate", frame["printed"] * 0)
             ],
             "own steps": frame["steps"].map("{:,.0f}".format),
-            "steps in all": [f"{steps:,.0f}" if steps == steps else "–" for steps in frame["all_steps"]],
-            "minutes": frame["minutes"],
+            "steps in all": frame["all_steps"].map("{:,.0f}".format),
+            "own minutes": frame["minutes"],
+            "minutes in all": frame["all_minutes"],
             "memory, MiB": frame["memory"].map("{:,.0f}".format),
             "printed average": frame["printed"],
         }
@@ -204,8 +205,7 @@ def words(this_run: Run) -> Words:
         return Words()
     frame = standing(record)
     first, trained = frame.iloc[0], frame[frame["steps"] > 0]
-    known = frame["all_steps"].fillna(frame["steps"])
-    most = known.idxmax()
+    most = frame["all_steps"].idxmax()
     counts = sorted({len(seeds) for seeds in frame["seeds"]})
     return Words(
         systems=str(len(frame)),
@@ -214,7 +214,7 @@ def words(this_run: Run) -> Words:
         apart=str((frame["rank_low"] == 1).sum()),
         improved=f"{(trained['dev'] > trained['start']).sum()} of {len(trained)}",
         ranking=_ranking(record),
-        most_steps=f"{frame['title'][most]} with {known[most]:,.0f}",
+        most_steps=f"{frame['title'][most]} with {frame['all_steps'][most]:,.0f}",
         hours=f"{record.provenance.seconds / 3600:.1f}",
     )
 

@@ -39,8 +39,9 @@ def standings(frame: DataFrame) -> Figure:
 
 
 def costs(frame: DataFrame) -> Figure:
-    """Minutes of a system's own trainings, and the peak memory of the process."""
+    """Minutes of a system's own trainings and, lighter, of those that it is made from; the peak memory of the process."""
     figure, axes = panels(2, columns=2, height=ROW * len(frame) + 1.1, sharey=True)
+    axes[0].barh(range(len(frame)), frame["all_minutes"], color=COLOURS["start"], alpha=0.35)
     for axis, what, label in zip(axes, ("minutes", "memory"), ("minutes", "MiB"), strict=True):
         axis.barh(range(len(frame)), frame[what], color=COLOURS["start"])
         axis.set_xlabel(label)

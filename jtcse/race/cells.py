@@ -45,12 +45,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished seed of a system: how it was trained, and its scores by task."""
+    """A finished seed of a system: how it was trained, its scores by task, and the trainings that it is made from."""
 
     system: str
     seed: int
     story: Story
     scores: Mapping[str, TaskScore]
+    parts: Sequence[Story] = ()
 
 
 def cells_of(run: Run, systems: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
@@ -92,8 +93,9 @@ def result(run: Run, cell: Cell) -> Result:
     """What a finished seed left."""
     from jtcse.evaluation.sts import read_scores
 
-    told = workshop.story(_training(run, cell))
-    return Result(cell.system, cell.seed, told, read_scores(folder_of(run, cell) / SCORES))
+    told, root = workshop.story(_training(run, cell)), run.workspace.root / "systems"
+    parts = [workshop.story(root / name) for name in told.parts]
+    return Result(cell.system, cell.seed, told, read_scores(folder_of(run, cell) / SCORES), parts)
 
 
 def seeds_seen(run: Run, system: str) -> list[int]:

@@ -12,12 +12,11 @@ import numpy as np
 from jtcse.ablations.contrasts import Drawn, by_task, mean
 from jtcse.config import Settings
 from jtcse.race.cells import Cell, Result, cells_of, is_done, result, seconds, seeds_seen
-from jtcse.race.members import in_order, members
+from jtcse.race.members import members
 from jtcse.race.rows import RANKING, printed_averages, rows
 from jtcse.race.standing import beside_print, over_seeds, ranks
 from jtcse.records import Metric, RunRecord, write_record
 from jtcse.run import Run
-from jtcse.system_settings import systems
 
 Found = Mapping[int, Mapping[str, Drawn]]  # of a system: seed to task to score
 
@@ -66,8 +65,7 @@ def metrics(results: Sequence[Result], settings: Settings) -> list[Metric]:
     averages = {system: _mean(of, list(pairs), seed) for system, of in found.items()}
     made = [metric for system, of in found.items() for metric in _scores(system, of, pairs, seed)]
     for system in found:
-        made += _trainings(system, [one.story for one in results if one.system == system])
-    made += _all_steps(list(found), made)
+        made += _trainings(system, [one for one in results if one.system == system])
     made += [
         Metric(name=f"race/{system}/rank", value=rank.place, unit="rank", n=len(averages), low=rank.low, high=rank.high)
         for system, rank in ranks(averages).items()
@@ -94,8 +92,12 @@ def _by_seed(name: str, of: Found, tasks: Sequence[str], pairs: Mapping[str, int
     yield _mean(of, tasks, seed).metric(name, n)
 
 
-def _trainings(system: str, stories: Sequence) -> Iterator[Metric]:
-    """How a system's trainings went: means over seeds, of the memory the most."""
+def _trainings(system: str, results: Sequence[Result]) -> Iterator[Metric]:
+    """How a system's trainings went: means over seeds, of the memory the most.
+
+    ``steps`` and ``minutes`` are its own, ``all_steps`` and ``all_minutes`` those of everything that it is made from as well.
+    """
+    stories = [one.story for one in results]
 
     def told(what: str, values: Sequence[float], unit: str) -> Metric:
         value = max(values) if what == "memory" else float(np.mean(values))
@@ -106,6 +108,9 @@ def _trainings(system: str, stories: Sequence) -> Iterator[Metric]:
     yield told("minutes", [one.seconds / 60 for one in stories], "minutes")
     yield told("memory", [one.peak_memory_mib for one in stories], "MiB")
     yield told("steps", [one.steps for one in stories], "steps")
+    whole = [(one.story, *one.parts) for one in results]
+    yield told("all_minutes", [sum(one.seconds for one in of) / 60 for of in whole], "minutes")
+    yield told("all_steps", [sum(one.steps for one in of) for of in whole], "steps")
     if any(one.steps for one in stories):
         yield told("rate", [one.settings["learning_rate"] for one in stories], "learning rate")
     looks: dict[int, list[float]] = {}
@@ -115,17 +120,6 @@ def _trainings(system: str, stories: Sequence) -> Iterator[Metric]:
                 looks.setdefault(int(row["step"]), []).append(row["dev"])
     for step, scores in sorted(looks.items()):
         yield told(f"dev/{step}", scores, "points")
-
-
-def _all_steps(names: Sequence[str], made: Sequence[Metric]) -> list[Metric]:
-    """Steps of a system and of all that it is made from, each counted once; none where one of these was not raced."""
-    steps = {metric.name: metric.value for metric in made if metric.unit == "steps"}
-    found = []
-    for name in names:
-        own = [steps.get(f"race/{part}/steps") for part in (in_order([name]) if name in systems() else [name])]
-        if None not in own:
-            found.append(Metric(name=f"race/{name}/all_steps", value=sum(own), unit="steps", n=len(own)))
-    return found
 
 
 def _beside_print(averages: Mapping[str, Drawn], settings: Settings) -> list[Metric]:

@@ -82,7 +82,7 @@ def test_each_profile_with_a_race_is_shown_the_pages_own_first(this_run: Run, sh
 def test_a_system_that_the_package_no_longer_has_keeps_its_name(this_run: Run) -> None:
     record = made_up.record(
         made_up.metric("race/gone/average", 50.0, 49.0, 51.0), made_up.metric("race/gone/rank", 1, 1, 1, unit="rank"),
-        *(made_up.metric(f"race/gone/{what}", 1.0) for what in ("start", "dev", "steps", "all_steps", "minutes", "all_minutes", "memory")),
+        *(made_up.metric(f"race/gone/{what}", 1.0) for what in page.SUMMARY if what not in ("average", "rank", "rate")),
         run="race", profile="embedded",
     )  # fmt: skip
     frame = page.standing(record)

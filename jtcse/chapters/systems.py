@@ -159,13 +159,18 @@ def _settings(name: str) -> str:
     own = {key: value for key, value in published_values(name).items() if key in told or name == COMMON}
     other = published_values(name, "roberta")
     rows = [
-        (f"`{key}`", _plain(value), _plain(other[key]) if other[key] != value else "", sources.get(key, ""))
+        (f"`{key}`", _plain(value), _plain(other[key]) if other[key] != value else "", _with_code(sources.get(key, "")))
         for key, value in own.items()
     ]
     rest = "" if name == COMMON else "\n\nEverything else is as for SimCSE."
     if all(not row[2] for row in rows):
         return _rows(("setting", "value", "source"), [(a, b, d) for a, b, _, d in rows]) + rest
     return _rows(("setting", "BERT", "RoBERTa", "source"), rows) + rest
+
+
+def _with_code(source: str) -> str:
+    """Names of files as code: pages would take ``models.py`` for an address."""
+    return re.sub(r"(?<![`\w/])([\w/]+\.(?:py|sh))\b", r"`\1`", source)
 
 
 def _plain(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jtcse import cli_race, cli_reading, cli_scoring, cli_systems
-from jtcse.errors import UserError, unknown
+from jtcse.errors import UserError, check_choice, unknown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -162,17 +162,12 @@ def bench(
     """
     from jtcse.bench import run_benchmarks
 
-    _choice("benchmark", what, ["evaluation", "step", "all"])
+    check_choice("benchmark", what, ["evaluation", "step", "all"])
     run_benchmarks(what, model)
 
 
 for commands in (cli_scoring, cli_systems, cli_race, cli_reading):
     commands.register(app)
-
-
-def _choice(kind: str, name: str, valid: list[str]) -> None:
-    if name not in valid:
-        raise unknown(kind, name, valid)
 
 
 def main() -> None:

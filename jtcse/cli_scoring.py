@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jtcse.errors import UserError, unknown
+from jtcse.errors import UserError, check_choice
 
 PoolingOption = Annotated[
     str | None,
@@ -60,8 +60,8 @@ def evaluate(
     """
     from jtcse.evaluation.sts import average, score_sets
 
-    _choice("precision", precision, ["auto", "bf16", "fp32"])
-    _choice("backbone", backbone or "bert", ["bert", "roberta"])
+    check_choice("precision", precision, ["auto", "bf16", "fp32"])
+    check_choice("backbone", backbone or "bert", ["bert", "roberta"])
     if profile is not None:
         from jtcse.cli_systems import opened_in
 
@@ -169,8 +169,3 @@ def embed(
     np.save(buffer, vectors, allow_pickle=False)
     write_atomically(out, buffer.getvalue())
     typer.echo(f"{out}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")
-
-
-def _choice(kind: str, name: str, valid: list[str]) -> None:
-    if name not in valid:
-        raise unknown(kind, name, valid)

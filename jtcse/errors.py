@@ -10,6 +10,13 @@ class UserError(Exception):
     """Something the user can mend. The command line prints the sentence and exits with 2."""
 
 
+def check_choice(kind: str, name: str, valid: Iterable[str]) -> None:
+    """Refuse a name that is none of ``valid``."""
+    names = list(valid)
+    if name not in names:
+        raise unknown(kind, name, names)
+
+
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
     """The error for a name that is none of ``valid``; it offers the nearest one."""
     names = sorted(valid)

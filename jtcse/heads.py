@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-HEADS = ("none", "mlp", "bn")
-
 
 def make_head(kind: str, width: int, seed: int) -> nn.Module:
     """A projection head with fresh weights, (n, d) -> (n, d).

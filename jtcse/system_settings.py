@@ -31,6 +31,8 @@ from jtcse.config import LearningRate, Pooling, Rate, Settings, Training, checke
 from jtcse.errors import UserError, unknown
 
 Backbone = Literal["bert", "roberta"]
+HALVES: dict[Backbone, str] = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
+"""How Table I calls its halves."""
 FOLDER = "profiles/systems"
 SECTIONS = {"module", "needs", "paper", "roberta", "smaller", "rate_factor", "embedded", "mini"}
 BUDGET = tuple(Training.model_fields)

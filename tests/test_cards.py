@@ -18,7 +18,7 @@ from jtcse.errors import UserError
 from jtcse.paper.printed import table, values
 from jtcse.records import Metric, Provenance, RunRecord
 from jtcse.run import Run, Workspace
-from jtcse.system_settings import fragment, module_of, published_values, setting_sources, systems
+from jtcse.system_settings import HALVES, fragment, module_of, published_values, setting_sources, systems
 
 NAMES = systems()
 IN_PRINT = sorted({tuple(id.split("/")[1:3]) for id in table("table1").index})
@@ -35,8 +35,7 @@ def record(**metrics: float) -> RunRecord:
 
 
 def test_every_row_of_table_1_has_a_system_and_no_other_row_is_claimed() -> None:
-    halves = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
-    claimed = [(halves[backbone], row) for one in cards() for backbone, row in one.head.row.items()]
+    claimed = [(HALVES[backbone], row) for one in cards() for backbone, row in one.head.row.items()]
     assert sorted(claimed) == IN_PRINT
 
 

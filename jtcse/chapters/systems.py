@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jtcse.cards import Card, card, cards
 from jtcse.config import load_settings
 from jtcse.paper.printed import printed_text, table, values
-from jtcse.system_settings import Backbone, fragment, published_values, setting_sources
+from jtcse.system_settings import HALVES, Backbone, fragment, published_values, setting_sources
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 RACE = "race"  # the run whose record is read
 COMMON = "simcse"  # the card that shows what all share
 ANCHOR = "card-"
-HALVES: dict[Backbone, str] = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
 UNREAD = "This card is partly from memory: no public text of the paper could be read. Lines that say so are ours to be checked."
 
 

@@ -26,7 +26,9 @@ SEVEN, REFERENCE = "7Avg", "SimCSE"
 
 def backbone(settings: Settings) -> str:
     """The half of Table I that a profile's encoder belongs beside."""
-    return "RoBERTa-base" if "roberta" in settings.encoder.name.lower() else "BERT-base"
+    from jtcse.system_settings import HALVES, backbone_of
+
+    return HALVES[backbone_of(settings.encoder.name)]
 
 
 def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:

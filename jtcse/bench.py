@@ -16,23 +16,11 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 
+from jtcse.bench_evaluation import evaluation
 from jtcse.config import Stage2Settings, load_settings
 from jtcse.device import device, matrix_rate, number_format
-from jtcse.encoder import TowerEncoder
-from jtcse.evaluation.sts import score_sets
 from jtcse.losses import NEGATIVE_COSINE
 from jtcse.stock import load_tower
-
-TASKS = {
-    "STS12": "STS12",
-    "STS13": "STS13",
-    "STS14": "STS14",
-    "STS15": "STS15",
-    "STS16": "STS16",
-    "STSBenchmark": "STS-B",
-    "SICK-R": "SICK-R",
-}
-"""Names of ``mteb`` and ours, on the same pairs (``mteb``'s SICK-R has 9,927)."""
 
 
 def run_benchmarks(what: str, model: str) -> None:
@@ -47,7 +35,7 @@ def run_benchmarks(what: str, model: str) -> None:
         f"precision 'auto' is {str(number_format('auto')).removeprefix('torch.')}"
     )
     if what in ("evaluation", "all"):
-        console.print(_evaluation(model))
+        console.print(evaluation(model))
     if what in ("step", "all"):
         for name, text in _texts().items():
             console.print(_stage2_step(model, name, text))
@@ -59,33 +47,6 @@ def _timed(call: Callable[[], object]) -> tuple[float, object]:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - start, result
-
-
-# -- seven tasks -----------------------------------------------------------------------------------
-
-
-def _evaluation(name: str) -> Table:
-    """Seven tasks: ``mteb.evaluate`` with ``SentenceTransformer`` defaults, and ours, loading of models and data left out."""
-    import mteb
-    from sentence_transformers import SentenceTransformer
-
-    from jtcse.data.pairs import load_pair_sets
-
-    sets = load_pair_sets("mteb")
-    usual_model, tasks = SentenceTransformer(name), mteb.get_tasks(tasks=list(TASKS))
-    for task in tasks:
-        task.load_data()
-    ours_model = TowerEncoder(*load_tower(name), pooling="mean", max_length=usual_model.max_seq_length)
-    usual_seconds, result = _timed(lambda: mteb.evaluate(usual_model, tasks, cache=None, show_progress_bar=False))
-    our_seconds, scores = _timed(lambda: score_sets(ours_model, sets, resamples=100))
-    usual = {TASKS[r.task_name]: 100 * r.get_score() for r in result.task_results}
-    table = Table("seven tasks", "mteb + SentenceTransformer", "jtcse", "difference", title=name)
-    for task, score in scores.items():
-        table.add_row(task, f"{usual[task]:.3f}", f"{score.points:.3f}", f"{score.points - usual[task]:+.3f}")
-    table.add_row(
-        "seconds", f"{usual_seconds:.1f}", f"{our_seconds:.1f}", f"{usual_seconds / our_seconds:.2f} times faster"
-    )
-    return table
 
 
 # -- a stage-2 step --------------------------------------------------------------------------------

@@ -20,13 +20,17 @@ import yaml
 from jtcse.config import load_settings
 from jtcse.errors import UserError
 from jtcse.files import write_atomically
-from jtcse.plan import checkout, read_plan
+from jtcse.plan import UNTRAINED, checkout, plan_of, read_plan
 from jtcse.run import commit_of
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PAGES = Path("_build") / "html"
 CLEAN = "clean-notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+TRAINED = "only where something is trained"
+ONLY = re.compile(
+    r"^% (only where (?:something|nothing) is trained): begin\n(.*?)^% \1: end\n", re.DOTALL | re.MULTILINE
+)
 # Of MathJax only the script that the pages load and its fonts; the rest is 24 MB.
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
@@ -62,7 +66,14 @@ def assemble(root: Path, profile: str, folder: Path) -> None:
     shutil.copytree(root / "book", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     clean = folder / "assets" / CLEAN
     clean.mkdir(parents=True)
-    for name in read_plan(root):
+    settings, plan = load_settings(profile), read_plan(root)
+    there = plan_of(root, settings)
+    for page in folder.glob("*.md"):
+        page.write_text(_of_scale(page.read_text(encoding="utf8"), settings.scale != UNTRAINED), encoding="utf8")
+    for name in plan.keys() - there.keys():
+        stub = _stub(root / "notebooks" / f"{name}.ipynb", profile)
+        (folder / f"{name}.ipynb").write_text(stub, encoding="utf8")
+    for name in there:
         executed = root / "build" / profile / "executed" / f"{name}.ipynb"
         if not executed.is_file():
             raise UserError(f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first")
@@ -72,6 +83,23 @@ def assemble(root: Path, profile: str, folder: Path) -> None:
     configuration = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
     text = yaml.safe_dump(_completed(configuration, profile, root), sort_keys=False, allow_unicode=True)
     (folder / "_config.yml").write_text(text, encoding="utf8")
+
+
+def _of_scale(text: str, trains: bool) -> str:
+    """A page without the passages that are for other profiles; comments of MyST enclose them (``TRAINED``)."""
+    return ONLY.sub(lambda found: found[2] if (found[1] == TRAINED) == trains else "", text)
+
+
+def _stub(notebook: Path, profile: str) -> str:
+    """In place of a notebook that the profile leaves out, a page with its title: links to it stay whole."""
+    content = json.loads(notebook.read_text(encoding="utf8"))
+    first, *_ = content["cells"]
+    title = "".join(first["source"]).splitlines()[0]
+    first["source"] = (
+        f"{title}\n\nThis page is not part of the profile `{profile}`, which trains nothing. The profile `embedded` has it: "
+        "`jtcse reproduce` makes it, and [](run-yourself.md) says how."
+    )
+    return json.dumps(content | {"cells": [first]})
 
 
 def _without_widgets(notebook: Path) -> str:

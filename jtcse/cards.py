@@ -7,14 +7,13 @@ The head::
     year: 2021
     row: {bert: SimCSE, roberta: SimCSE}  its rows in Table I; left out where there is none
     repository: princeton-nlp/SimCSE    of its authors; null where none was found
-    checkpoints: {bert: [owner/name], roberta: [owner/name]}   released weights; several are summed; left out where none
     verified: true                      whether names and settings were read in a public source, or are from memory
     requires: [spacy]                   packages beyond the core, by import name; left out where none
     gains: false                        said where training does not end above the untrained encoder in profile embedded; the
                                         Traps then say why, with the measurement
 
 The sections are ``## Idea`` (three sentences), ``## Formula``, ``## Checkpoints`` (how released weights are scored, or why there
-are none) and ``## Traps``.
+are none; where they lie stands in ``released.yaml``) and ``## Traps``.
 
 A number that a race measured is written ``{race}`PROFILE/SYSTEM/dev` `` and is filled in from its record.
 """
@@ -52,7 +51,6 @@ class Head(Section):
     year: int
     row: dict[Backbone, str] = Field(default_factory=dict)
     repository: str | None
-    checkpoints: dict[Backbone, list[str]] = Field(default_factory=dict)
     verified: bool
     requires: list[str] = Field(default_factory=list)
     gains: bool = True

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jtcse.errors import UserError, check_choice
 
+if TYPE_CHECKING:
+    from jtcse.zero_shot.running import Outcome
+    from jtcse.zero_shot.sts7 import Kept
+
 PoolingOption = Annotated[
     str | None,
     typer.Option(help="cls, mean, first_last, first_last_1, last_two, pooler; by default the model's own."),
 ]
-Workdir = Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")]
+Workdir = Annotated[
+    Path | None, typer.Option(help="Workspace, where results are kept; by default build/PROFILE, or build/checkpoints.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,49 +41,67 @@ def evaluate(
         str | None, typer.Option(help="Which released checkpoint: bert (the default) or roberta.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Score the system as it was trained in this profile, on the profile's tasks.")
+        str | None, typer.Option(help="Score the system as it was trained in this profile; sts7 is then the profile's sets.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of that training.")] = 1,
     workdir: Workdir = None,
     tasks: Annotated[
-        str | None, typer.Option(help="sts7 (the default), sts7-mteb, or names such as STS12,STS-B.")
+        str,
+        typer.Option(
+            help="sts7 (SentEval's rule), sts7:STS12+STS-B, table1-right, table2 to table6, names of mteb: STS17:en-en,NFCorpus"
+        ),
+    ] = "sts7",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what there is to do and how large it is.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the tasks, a GPU each where there are several.")] = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Rows of each set at most, to try things out; kept apart, no score of the task.")
     ] = None,
     pooling: PoolingOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write scores and settings to this file.")] = None,
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
 ) -> None:
-    """Score an encoder, the sum of several, or a compared system on similarity tasks (Spearman, points from 0 to 100).
+    """Score an encoder, the sum of several, or a compared system, in points from 0 to 100.
+
+    What is done is kept in the workspace under the hash of the weights, in mteb's own form, and is not run again; a killed or
+    failed call goes on where it was. A run record beside it feeds the ledger and the pages.
 
     Examples:
 
         jtcse evaluate sentence-transformers/all-MiniLM-L6-v2 --pooling mean
 
-        jtcse evaluate build/mini/models/tower_1 build/mini/models/tower_2 --tasks STS-B,SICK-R --json scores.json
+        jtcse evaluate --system jtcse --tasks table2 --plan
 
-        jtcse evaluate --system promptbert --backbone roberta
+        jtcse evaluate --system promptbert --backbone roberta --tasks table1-right,Banking77Classification
+
+        jtcse evaluate build/mini/models/tower_1 build/mini/models/tower_2 --tasks sts7:STS-B+SICK-R --json scores.json
 
         jtcse evaluate --system esimcse --profile embedded
     """
-    from jtcse.evaluation.sts import average, score_sets
+    from jtcse import cli_zero_shot as work
 
     check_choice("precision", precision, ["auto", "bf16", "fp32"])
     check_choice("backbone", backbone or "bert", ["bert", "roberta"])
     if profile is not None:
-        from jtcse.cli_systems import opened_in
-
-        _idle("--profile", backbone=backbone, pooling=pooling)
-        encoder, sets = opened_in(system, seed, profile, workdir, tasks, models)
-    else:
-        _idle("what was not trained here", workdir=workdir)
-        backbone = _backbone(system, backbone, pooling)
-        encoder, sets = _opened(models or [], system, backbone, pooling, precision), _sets(tasks or "sts7")
-    scores = score_sets(encoder, sets)
-    mean = average(scores)
-    _print_scores(scores, mean)
+        _idle("--profile, which scores what was trained there", backbone=backbone, pooling=pooling)
+    _check_one_way(system, backbone, pooling)
+    asked = work.Asked(tuple(models or ()), system, backbone, profile, seed, workdir, tasks, limit, pooling, precision)
+    if plan:
+        work.show_plan(asked)
+        return
+    seven, outcomes, numbers = work.scored(asked, jobs)
+    if seven:
+        _print_scores(seven)
+    through = [one for one in outcomes if one.name in numbers or not one.done]
+    if through:
+        _print_outcomes(through, numbers)
     if json_file:
-        asked = {"models": models, "system": system, "backbone": backbone, "profile": profile, "tasks": tasks or "all"}
-        asked |= {"pooling": pooling or "the model's own", "precision": precision}
-        _write_scores(json_file, scores, mean, {name: value for name, value in asked.items() if value is not None})
+        _write_scores(json_file, seven, numbers, asked.told())
+    lost = [one for one in outcomes if not one.done]
+    if lost:
+        raise UserError(
+            f"{len(lost)} of {len(outcomes)} have no score; the first is {lost[0].name}: {lost[0].words} "
+            "(the same command tries these again)"
+        )
 
 
 def _idle(beside: str, **options) -> None:
@@ -87,57 +111,48 @@ def _idle(beside: str, **options) -> None:
             raise UserError(f"--{name} {value} has no effect on {beside}; leave it out")
 
 
-def _backbone(system: str | None, backbone: str | None, pooling: str | None) -> str | None:
-    """Which released checkpoint of a system; None where there is no system to have one."""
+def _check_one_way(system: str | None, backbone: str | None, pooling: str | None) -> None:
     if system is None:
         _idle("a MODEL without --system", backbone=backbone)
-        return None
-    if pooling is not None:
+    elif pooling is not None:
         raise UserError(
             f"--pooling {pooling} beside --system {system}: a system is pooled as its authors do; leave one"
         )
-    return backbone or "bert"
 
 
-def _opened(models: list[str], system: str | None, backbone: str | None, pooling: str | None, precision: str):
-    from jtcse.opening import open_model, open_released, summed
-
-    if system is not None:
-        return open_released(system, backbone, names=models or None, precision=precision)
-    if not models:
-        raise UserError("found neither a MODEL nor --system; expected for instance: jtcse evaluate --system simcse")
-    return summed([open_model(name, pooling=pooling, precision=precision) for name in models], models)
-
-
-def _sets(tasks: str):
-    from jtcse.data.pairs import load_pair_sets
-
-    if tasks == "sts7-mteb":
-        return load_pair_sets("mteb")
-    return load_pair_sets("senteval", names=None if tasks == "sts7" else tasks.split(","))
-
-
-def _print_scores(scores, mean) -> None:
+def _print_scores(scores: dict[str, Kept]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("task", "points", "95 % interval", "pairs")
     for name, score in scores.items():
-        table.add_row(name, f"{score.points:.2f}", f"{score.low:.2f} to {score.high:.2f}", f"{score.n:,}")
-    table.add_row("average", f"{mean.points:.2f}", f"{mean.low:.2f} to {mean.high:.2f}", "")
+        pairs = "" if name == "average" else f"{score.n:,}"
+        table.add_row(name, f"{score.points:.2f}", f"{score.low:.2f} to {score.high:.2f}", pairs)
     Console().print(table)
 
 
-def _write_scores(path: Path, scores, mean, settings: dict) -> None:
+def _print_outcomes(outcomes: list[Outcome], numbers: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("task", "main score, points", "", title="through mteb")
+    for one in outcomes:
+        said = one.words or (f"{one.seconds:.0f} s" if one.seconds else "kept from before")
+        table.add_row(one.name, f"{numbers[one.name]:.2f}" if one.name in numbers else one.state, said)
+    Console().print(table)
+
+
+def _write_scores(path: Path, seven: dict[str, Kept], numbers: dict[str, float], settings: dict) -> None:
     from jtcse.files import write_atomically
 
-    content = {
-        "scores": {name: round(score.points, 4) for name, score in scores.items()},
-        "average": round(mean.points, 4),
-        "intervals": {name: [round(score.low, 4), round(score.high, 4)] for name, score in scores.items()},
-        "pairs": {name: score.n for name, score in scores.items()},
-        "settings": settings,
-    }
+    sets = {name: one for name, one in seven.items() if name != "average"}
+    content = {"scores": {name: round(one.points, 4) for name, one in sets.items()} | numbers, "settings": settings}
+    if sets:
+        content |= {
+            "average": round(seven["average"].points, 4),
+            "intervals": {name: [round(one.low, 4), round(one.high, 4)] for name, one in sets.items()},
+            "pairs": {name: one.n for name, one in sets.items()},
+        }
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 

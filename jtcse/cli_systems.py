@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from jtcse.errors import UserError
-
 app = typer.Typer(help="The systems of Table I: list them, or show the card of one.", rich_markup_mode="markdown")
 
 
@@ -54,6 +52,7 @@ def _list() -> None:
 
     from jtcse.cards import FAMILIES, cards
     from jtcse.chapters.systems import printed_average
+    from jtcse.released import released
 
     table = Table("name", "system", "year", "BERT", "RoBERTa", "released weights", box=SIMPLE, padding=(0, 1, 0, 0))
     family = None
@@ -62,9 +61,15 @@ def _list() -> None:
             family = card.head.family
             table.add_row("", f"[bold]{FAMILIES[family]}[/]")
         printed = [printed_average(card, backbone) or "" for backbone in ("bert", "roberta")]
-        table.add_row(card.name, card.head.title, str(card.head.year), *printed, " ".join(card.head.checkpoints))
+        weights = [
+            backbone + ("" if all(one.verified for one in places) else "*")
+            for backbone, places in released(card.name).items()
+        ]
+        table.add_row(card.name, card.head.title, str(card.head.year), *printed, " ".join(weights))
     Console().print(table)
-    typer.echo("BERT, RoBERTa: the average of the seven tasks that Table I prints.")
+    typer.echo(
+        "BERT, RoBERTa: the average of the seven tasks that Table I prints. *: a hub name that was not verified."
+    )
 
 
 def train(system: str, seed: int, profile: str, workdir: Path | None, words: list[str]) -> None:
@@ -80,24 +85,12 @@ def train(system: str, seed: int, profile: str, workdir: Path | None, words: lis
     )
 
 
-def opened_in(system: str | None, seed: int, profile: str, workdir: Path | None, tasks: str | None, models) -> tuple:
-    """A system as it was trained in a profile, and the profile's graded sets."""
-    from jtcse import workshop
-    from jtcse.stages import graded
-
-    if system is None or models:
-        raise UserError("--profile says where a --system was trained; a MODEL is scored without it")
-    names = {} if tasks is None else {"evaluation.tasks": tasks.split(",")}
-    run, _ = _run(profile, workdir, [], names)
-    return workshop.opened(run, workshop.made(run, system, seed)), graded(run)[1]
-
-
-def _run(profile: str, workdir: Path | None, words: list[str], more: dict | None = None):
+def _run(profile: str, workdir: Path | None, words: list[str]):
     """The run of a profile, and of the words those that are settings of a system."""
     from jtcse.config import load_settings, parse_assignments
     from jtcse.run import Run, Workspace
 
     turned = parse_assignments(words)
     own = {name: value for name, value in turned.items() if "." not in name}
-    settings = load_settings(profile, {name: v for name, v in turned.items() if name not in own} | (more or {}))
+    settings = load_settings(profile, {name: v for name, v in turned.items() if name not in own})
     return Run("train_system", profile, settings, Workspace(workdir or Path("build") / profile)), own

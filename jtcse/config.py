@@ -176,6 +176,18 @@ class RaceSettings(Training):
     tuning_steps: Count | None = Field(description="of each try; null: as many as the training has")
 
 
+class ZeroShotSettings(Section):
+    """Tasks of mteb: who is scored on what."""
+
+    systems: list[str] = Field(
+        description="'SYSTEM' or 'SYSTEM/roberta'; 'released': all with released weights. Smaller scales score what they trained"
+    )
+    tasks: list[str] = Field(description="words as --tasks takes them: table1-right, table2 to table6, names of mteb")
+    limit: Count | None = Field(description="rows of each split at most, for trying things out; its scores are no scores")
+    cache_gib: Annotated[float, Field(gt=0, description="GiB of vectors kept on disk, oldest out first")]
+    tries: Count = Field(description="of each download that fails in a way that may pass")
+
+
 class Settings(Section):
     """All settings of a profile."""
 
@@ -196,6 +208,7 @@ class Settings(Section):
     evaluation: EvaluationSettings
     ablations: AblationSettings
     race: RaceSettings
+    zero_shot: ZeroShotSettings
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

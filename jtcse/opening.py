@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from jtcse.cards import card
-from jtcse.encoder import DESCRIPTION, Encoder, SumEncoder, TowerEncoder, open_encoder
+from jtcse.encoder import DESCRIPTION, POOLINGS, Encoder, SumEncoder, TowerEncoder, open_encoder
 from jtcse.errors import UserError
 from jtcse.hub import Place, file_at
+from jtcse.released import names as released_names
 from jtcse.stock import load_tower
 from jtcse.system_settings import Backbone, fragment, module_of, published_values, systems
 
@@ -24,7 +25,7 @@ from jtcse.system_settings import Backbone, fragment, module_of, published_value
 def open_model(
     name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"
 ) -> Encoder:
-    """Any encoder by hub name or folder.
+    """Any encoder by hub name or folder; pooling and length that are not given are the model's own, where it describes them.
 
     Raises:
         UserError: as ``open_encoder``; the folder of a system that is not there.
@@ -36,6 +37,8 @@ def open_model(
         settings = {}  # open_encoder says what is wrong with it
     if isinstance(settings, dict) and "system" in settings:
         return _module_that_opens(settings["system"], described).open_saved(Path(name), settings, precision)
+    if not described.is_file():
+        pooling, max_length = pooling or _own_pooling(name), max_length or _own_length(name)
     encoder = open_encoder(name, pooling=pooling, max_length=max_length, precision=precision)
     _check_pooler(encoder, str(name))
     return encoder
@@ -49,12 +52,12 @@ def open_released(
     Args:
         system: its name.
         backbone: which of its checkpoints.
-        names: hub names or folders in place of those of the card, such as a download from elsewhere.
+        names: hub names or folders in place of those in ``released.yaml``, such as a download from elsewhere.
     Raises:
         UserError: unknown system, none was released, or files that do not fit the system.
     """
     head = card(system).head
-    found = list(names or head.checkpoints.get(backbone, ()))
+    found = list(names or released_names(system, backbone))
     if not found:
         raise UserError(
             f"no {backbone} checkpoint of {head.title} is on the hub (jtcse systems show {system} says why); "
@@ -152,6 +155,18 @@ def _check_pooling(name: str, pooling: str) -> None:
             f"{name} describes itself as pooled by {own!r}, and this system by {pooling!r}; give a checkpoint of the "
             "system, or evaluate it without --system"
         )
+
+
+def _own_pooling(name: str | Path) -> str | None:
+    """The pooling by which a repository of ``SentenceTransformer`` describes itself; None where it does not, or by another."""
+    own = _pooling_of(_described(Place.of(name), "1_Pooling/config.json") or {})
+    return own if own in POOLINGS else None
+
+
+def _own_length(name: str | Path) -> int | None:
+    """The longest input, in tokens, by which such a repository describes itself."""
+    told = (_described(Place.of(name), "sentence_bert_config.json") or {}).get("max_seq_length")
+    return told if isinstance(told, int) and told > 0 else None
 
 
 def _pooling_of(described: dict) -> str | None:

@@ -22,14 +22,16 @@ from rich.table import Table
 from jtcse.config import load_settings
 from jtcse.errors import UserError
 from jtcse.files import write_atomically
-from jtcse.plan import Notebook, checkout, read_plan, with_needs, write_parameters
+from jtcse.plan import SCORES, Notebook, checkout, plan_of, refuse_left_out, with_needs, write_parameters
 from jtcse.records import read_record
 from jtcse.steps import BOOK, Steps, last_line, watch
+from jtcse.zero_shot import parts
 
 if TYPE_CHECKING:
     from jtcse.run import Run
 
-LOST = "a product is missing"
+LOST, AGAIN = "a product is missing", "tasks have no result yet"
+FORCED = (LOST, AGAIN)  # reasons that Snakemake does not see by itself
 BEFORE_RACE = "encoder"  # the notebook whose products the race of all systems starts from
 MANY, HEADLINE = 40, re.compile(r"/average$|/dev$|^difference/")
 """Beyond so many numbers only those with such names are printed."""
@@ -85,15 +87,20 @@ def reproduce(
     """
     console = console or Console(highlight=False)
     request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}), full)
-    load_settings(profile, request.overrides)
-    plan = read_plan(request.root)
+    settings = load_settings(profile, request.overrides)
+    plan = plan_of(request.root, settings)
+    refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
     names = with_needs(plan, list(only) or list(plan))
     aims = names if only else [BOOK]
     with _locked(request.build) as lock:
         write_parameters(request.root, profile, request.overrides)
         if full and not dry_run:
             _race(request, plan, lock, console)
-        pending = _pending(request, plan, names, aims)
+        again = parts.incomplete(request.build, settings) if SCORES in names else []
+        if again and not dry_run:
+            _run(request, dict.fromkeys(again, AGAIN), _targets(request, again), lock, console)
+            again = []  # what has no result now waits for the next call
+        pending = _pending(request, plan, names, aims, again)
         if dry_run:
             _say_plan(console, pending)
             if full:
@@ -162,25 +169,34 @@ def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]
 
 
 def _pending(
-    request: Request, plan: Mapping[str, Notebook], names: Sequence[str], aims: Sequence[str]
+    request: Request, plan: Mapping[str, Notebook], names: Sequence[str], aims: Sequence[str], again: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Steps that would run for the sake of ``aims``, in running order, with the reason."""
+    """Steps that would run for the sake of ``aims``, in running order, with the reason; ``again``: parts that run in any case."""
     lost = [
         name for name in names
         if (request.build / "executed" / f"{name}.ipynb").is_file()
         and not all((request.build / output).exists() for output in plan[name].outputs)
     ]  # fmt: skip
-    command = _command(request, aims, *_force(lost), "--summary")
+    command = _command(request, aims, *_force(request, [*lost, *again]), "--summary")
     done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
     rows = [row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"]
-    reasons = {row["rule"]: LOST if row["rule"] in lost else row["status"] for row in rows}
-    return {step: reasons[step] for step in [*plan, BOOK] if step in reasons}
+    known = dict.fromkeys(lost, LOST) | dict.fromkeys(again, AGAIN)
+    steps = [(parts.step_of(row["output_file"]) if row["rule"] == parts.RULE else row["rule"], row) for row in rows]
+    reasons = {step: known.get(step, row["status"]) for step, row in steps}
+    order = [*plan, BOOK]
+    return {step: reasons[step] for step in sorted(reasons, key=lambda one: order.index(one) if one in order else -1)}
 
 
-def _force(steps: Sequence[str]) -> list[str]:
-    return ["--forcerun", *steps] if steps else []
+def _force(request: Request, steps: Sequence[str]) -> list[str]:
+    return ["--forcerun", *_targets(request, steps)] if steps else []
+
+
+def _targets(request: Request, steps: Sequence[str]) -> list[str]:
+    """What Snakemake calls these steps: a part goes by its file, anything else by its name."""
+    markers = {step: parts.marker_of(step) for step in steps}
+    return [f"build/{request.profile}/{path}" if path else step for step, path in markers.items()]
 
 
 def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
@@ -222,8 +238,8 @@ def _race_of(request: Request) -> Run:
 def _run(request: Request, pending: Mapping[str, str], aims: Sequence[str], lock: int, console: Console) -> None:
     """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
     steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
-    lost = [step for step, reason in pending.items() if reason == LOST]
-    command = _command(request, aims, *_force(lost), "--resources", "gpu=1")
+    forced = [step for step, reason in pending.items() if reason in FORCED]
+    command = _command(request, aims, *_force(request, forced), "--resources", "gpu=1")
     console.print(f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s).")
     if watch(command, request.root, steps, len(pending), output, lock, console):
         return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from jtcse.closure import code_cells
 from jtcse.config import SECTIONS, Settings, load_settings
 from jtcse.errors import UserError, unknown
 from jtcse.files import write_atomically
+
+UNTRAINED = "checkpoints"  # the scale of profiles that score released weights
+SCORES, AFTER = "zero_shot", "distillation"
+"""Where a profile that trains names tasks of mteb, the first of these notebooks scores what the second completes."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Notebook:
     sections: tuple[str, ...]
     threads: int | None  # None: every core of the run
     outputs: tuple[str, ...]
+    trains: bool = False
 
 
 def checkout() -> Path:
@@ -60,8 +65,41 @@ def read_plan(root: Path) -> dict[str, Notebook]:
             if section not in SECTIONS:
                 raise unknown(f"section of {name} in {path.name}", section, SECTIONS)
         threads = None if entry["threads"] == "all" else int(entry["threads"])
-        plan[name] = Notebook(name, tuple(needs), tuple(entry["sections"]), threads, tuple(entry["outputs"]))
+        trains = entry.get("trains", entry["needs"] != "all" and any(plan[need].trains for need in needs))
+        plan[name] = Notebook(name, tuple(needs), tuple(entry["sections"]), threads, tuple(entry["outputs"]), trains)
     return plan
+
+
+def plan_of(root: Path, settings: Settings) -> dict[str, Notebook]:
+    """The notebooks that a profile runs: where nothing is trained, all but those that train, and no need of these.
+
+    Raises:
+        UserError: as ``read_plan``.
+    """
+    plan = read_plan(root)
+    if settings.scale != UNTRAINED:
+        if SCORES in plan and settings.zero_shot.tasks:
+            plan[SCORES] = replace(plan[SCORES], needs=(*plan[SCORES].needs, AFTER))
+        return plan
+    left = {name: notebook for name, notebook in plan.items() if not notebook.trains}
+    return {
+        name: replace(notebook, needs=tuple(need for need in notebook.needs if need in left))
+        for name, notebook in left.items()
+    }
+
+
+def refuse_left_out(root: Path, plan: Mapping[str, Notebook], names: Sequence[str], profile: str) -> None:
+    """Say which of ``names`` trains, where the profile of ``plan`` does not.
+
+    Raises:
+        UserError: it is a notebook, and not of that plan.
+    """
+    trains = [name for name in names if name not in plan and name in read_plan(root)]
+    if trains:
+        raise UserError(
+            f"{trains[0]} trains, and profile {profile!r} only scores released weights; expected a profile that trains, "
+            "such as embedded"
+        )
 
 
 def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
@@ -82,7 +120,7 @@ def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
 
 
 def write_parameters(root: Path, profile: str, overrides: Mapping[str, Any]) -> None:
-    """Write the parameter file of each notebook under ``build/<profile>/settings/``; unchanged ones stay.
+    """Write the parameter file of each notebook of the profile under ``build/<profile>/settings/``; unchanged ones stay.
 
     ``<name>.yaml`` is what papermill injects: profile, work folder and the settings that were turned, only of
     the sections that the notebook reads. ``<name>.resolved.json`` holds the values of those sections after
@@ -94,12 +132,12 @@ def write_parameters(root: Path, profile: str, overrides: Mapping[str, Any]) -> 
     """
     settings = load_settings(profile, overrides)
     folder = root / "build" / profile / "settings"
-    for notebook in read_plan(root).values():
+    for notebook in plan_of(root, settings).values():
         given = _parameters(notebook, settings, profile, overrides)
         _refuse_unknown(root / "notebooks" / f"{notebook.name}.ipynb", ["profile", "workdir", *notebook.sections])
         resolved = {section: getattr(settings, section).model_dump(mode="json") for section in notebook.sections}
-        _write_changed(folder / f"{notebook.name}.yaml", yaml.safe_dump(given, sort_keys=False))
-        _write_changed(folder / f"{notebook.name}.resolved.json", json.dumps(resolved, indent=1) + "\n")
+        write_changed(folder / f"{notebook.name}.yaml", yaml.safe_dump(given, sort_keys=False))
+        write_changed(folder / f"{notebook.name}.resolved.json", json.dumps(resolved, indent=1) + "\n")
 
 
 def _parameters(notebook: Notebook, settings: Settings, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,6 +170,7 @@ def _refuse_unknown(path: Path, names: list[str]) -> None:
     raise UserError(f"{path.name} has no cell tagged 'parameters'; papermill could not give it any")
 
 
-def _write_changed(path: Path, text: str) -> None:
+def write_changed(path: Path, text: str) -> None:
+    """Write a file unless that is what it holds: one that stays as it is makes nothing run again."""
     if not path.is_file() or path.read_text(encoding="utf8") != text:
         write_atomically(path, text)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from jtcse.zero_shot.parts import marker_of
+
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 BOOK = "book"
 PATIENCE = 10  # seconds between asking a run to stop and making it
@@ -32,11 +34,12 @@ class Steps:
 
     def log(self, step: str) -> Path:
         """What the step writes while it runs; it stays when the step fails."""
-        return self._build / "logs" / ("book.txt" if step == BOOK else f"{step}.ipynb")
+        text = step == BOOK or marker_of(step)
+        return self._build / "logs" / f"{step}.{'txt' if text else 'ipynb'}"
 
     def product(self, step: str) -> Path:
         """What the step leaves when it went well."""
-        return self._build / ("book.json" if step == BOOK else f"executed/{step}.ipynb")
+        return self._build / ("book.json" if step == BOOK else marker_of(step) or f"executed/{step}.ipynb")
 
     def look(self) -> list[str]:
         """Note what has started and return the steps that finished since the last look."""
@@ -67,7 +70,7 @@ class Steps:
         if not failed:
             return None
         log = self.log(failed[0])
-        reason = last_line(log.read_text(errors="replace")) if failed[0] == BOOK else exception(log)
+        reason = last_line(log.read_text(errors="replace")) if log.suffix == ".txt" else exception(log)
         return failed[0], reason or "it was stopped from outside, or ran out of memory", log
 
 

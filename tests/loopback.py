@@ -7,15 +7,19 @@ for is the present one. Standard library only::
 
     with serve(folder) as url:
         subprocess.run(command, env={**os.environ, "HF_ENDPOINT": url})
+
+What can go wrong on the way to a hub is told to ``serve`` as ``Fault``s, each of which counts the requests that it concerned.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,15 +27,47 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
+@dataclass
+class Fault:
+    """What is wrong with some answers of a hub.
+
+    ``does`` is a status to answer with (500, 401, 404, ...), or what becomes of a file: ``"hangs"`` sends half of it and no more,
+    ``"breaks off"`` closes the connection after half, ``"cut short"`` sends half of it as if that were all. ``"silent"`` never
+    answers, whatever is asked for.
+    """
+
+    where: str
+    """A pattern in the addresses that the fault is bound to: a repository's name, a file's."""
+    does: int | str
+    times: int | None = None
+    """How many requests meet it; None: all."""
+    methods: tuple[str, ...] = ("HEAD", "GET", "POST")
+    asked: list[str] = field(default_factory=list)
+    """Every request that was bound for it, also after its ``times``: method and path."""
+
+    def meets(self, method: str, path: str) -> bool:
+        """Whether a request is spoilt; it is written down in ``asked``."""
+        if not re.search(self.where, path) or method not in self.methods:
+            return False
+        self.asked.append(f"{method} {path}")
+        return self.times is None or len(self.asked) <= self.times
+
+
+ERROR_CODES = {401: "GatedRepo", 403: "GatedRepo", 404: "RepoNotFound"}
+"""What the hub's client goes by beside the status."""
+
+
 @contextmanager
-def serve(root: Path) -> Iterator[str]:
+def serve(root: Path, faults: Sequence[Fault] = ()) -> Iterator[str]:
     """Serve ``root`` from another thread while the block runs; gives the address for HF_ENDPOINT."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Answers, root.resolve()))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Answers, root.resolve(), faults))
     server.daemon_threads = True
+    server.closing = threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
 
@@ -39,15 +75,30 @@ def serve(root: Path) -> Iterator[str]:
 class _Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, root: Path, *request) -> None:
+    def __init__(self, root: Path, faults: Sequence[Fault], *request) -> None:
         self.root = root
+        self.faults = faults
+        self.fault: int | str | None = None
         super().__init__(*request)
+
+    def parse_request(self) -> bool:
+        """Look up what goes wrong with this request before it is answered."""
+        if not super().parse_request():
+            return False
+        path = unquote(urlsplit(self.path).path)
+        self.fault = next((one.does for one in self.faults if one.meets(self.command, path)), None)
+        if self.fault == "silent":
+            self.server.closing.wait()
+            self.close_connection = True
+        return self.fault != "silent"
 
     def log_message(self, *_) -> None:
         """Tests read their own output."""
 
     def do_GET(self) -> None:
         """``/api/KIND/OWNER/NAME[/VERB/REV[/PATH]]`` or ``/[datasets/]OWNER/NAME/resolve/REV/PATH``."""
+        if isinstance(self.fault, int):
+            return self._refused(self.fault)
         words = [unquote(word) for word in urlsplit(self.path).path.strip("/").split("/")]
         api = words[0] == "api"
         words = words[1:] if api else words
@@ -64,7 +115,7 @@ class _Answers(BaseHTTPRequestHandler):
             self._missing("RevisionNotFound")
         elif verb == "resolve" and not api and path in files:
             tags = {"ETag": f'"{_digest(files[path])}"', "X-Repo-Commit": _commit(repository, revision)}
-            self._send(files[path].read_bytes(), "application/octet-stream", **tags)
+            self._send_file(files[path].read_bytes(), **tags)
         elif verb == "tree" and api and (not path or any(name.startswith(f"{path}/") for name in files)):
             deep = parse_qs(urlsplit(self.path).query).get("recursive", [""])[0].lower() in ("true", "1")
             self._json(_tree(files, path, deep))
@@ -78,6 +129,8 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """``/api/KIND/OWNER/NAME/paths-info/REVISION``: the entries of the paths in the body that exist."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if isinstance(self.fault, int):
+            return self._refused(self.fault)
         asked = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body).get("paths", [])
         words = [unquote(word) for word in urlsplit(self.path).path.strip("/").split("/")]
         files = _files(self.root / "/".join(words[1:4]), words[5]) or {}
@@ -89,6 +142,23 @@ class _Answers(BaseHTTPRequestHandler):
     def _missing(self, code: str) -> None:
         self._send(b"{}", "application/json", HTTPStatus.NOT_FOUND, **{"X-Error-Code": code})
 
+    def _refused(self, status: int) -> None:
+        codes = {"X-Error-Code": ERROR_CODES[status]} if status in ERROR_CODES else {}
+        self._send(b"{}", "application/json", HTTPStatus(status), **codes)
+
+    def _send_file(self, body: bytes, **tags: str) -> None:
+        """A file, or what the fault leaves of it."""
+        half = body[: len(body) // 2]
+        if self.fault == "cut short":
+            body = half
+        if self.fault not in ("hangs", "breaks off") or self.command == "HEAD":
+            return self._send(body, "application/octet-stream", **tags)
+        self._send(half, "application/octet-stream", **{"Content-Length": str(len(body))}, **tags)
+        self.wfile.flush()
+        if self.fault == "hangs":
+            self.server.closing.wait()
+        self.close_connection = True
+
     def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
@@ -99,7 +169,9 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha1(path.read_bytes()).hexdigest()
+    """As git names a file's content, and the hub with it."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _files(repository: Path, revision: str) -> dict[str, Path] | None:

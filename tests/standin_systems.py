@@ -129,13 +129,16 @@ def write(root: Path, name: str, *, roberta: bool | None = None, layout: Layout 
     """A repository under ``root/models`` and its plain tower under ``root/towers``; returns the latter.
 
     Args:
-        name: ``owner/name``, perhaps with a subfolder.
+        name: ``owner/name``, perhaps with a subfolder; with ``@revision``, its weights are safetensors without a pull request,
+            as at a commit that was chosen for them.
         roberta: which kind of tower; by default what the name says.
         layout: by default what is known of the name.
     """
-    layout = layout or LAYOUTS.get(name) or Layout()
-    roberta = "roberta" in name.lower() if roberta is None else roberta
-    folder, plain = root / "models" / name, root / "towers" / name
+    place, _, revision = name.partition("@")
+    layout = layout or LAYOUTS.get(place) or Layout()
+    layout = replace(layout, converted=()) if revision else layout
+    roberta = "roberta" in place.lower() if roberta is None else roberta
+    folder, plain = root / "models" / place, root / "towers" / name
     make = standin.roberta if roberta else standin.bert
     make(plain, layers=LAYERS, width=WIDTH, seed=zlib.crc32(name.encode()) % 1000)
     shutil.copytree(plain, folder)

@@ -34,7 +34,7 @@ BASE = leaves(yaml.safe_load(text_of("base")))
 
 
 def test_the_profiles_are_those_that_the_readme_names() -> None:
-    assert profiles() == ["embedded", "mini", "paper_bert", "paper_roberta"]
+    assert profiles() == ["checkpoints", "embedded", "mini", "paper_bert", "paper_roberta"]
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -66,7 +66,12 @@ def test_base_gives_every_setting_and_the_reason_of_every_value() -> None:
 
 
 def test_profiles_differ_where_the_issue_says() -> None:
-    embedded, mini, bert, roberta = (load_settings(name) for name in profiles())
+    checkpoints, embedded, mini, bert, roberta = (load_settings(name) for name in profiles())
+    assert checkpoints.scale == "checkpoints" and checkpoints.zero_shot.systems == ["released"]
+    assert [one.scale for one in (embedded, mini, bert, roberta)] == ["smaller", "smaller", "paper", "paper"]
+    assert not any(one.zero_shot.tasks for one in (embedded, mini, bert, roberta)), (
+        "nobody's training waits for a hub's sets"
+    )
     assert embedded.encoder.name == embedded.data.corpus == embedded.data.pair_sets == "generated"
     assert mini.encoder.name == "sentence-transformers/all-MiniLM-L6-v2"
     assert mini.encoder.pooling == "cls"
@@ -133,7 +138,7 @@ def test_settings_do_not_change_once_read() -> None:
 
 def test_sections_are_the_groups() -> None:
     assert set(SECTIONS) == {"run", "data", "encoder", "pretrain", "translation", "stage1", "stage2",
-                             "distillation", "evaluation", "ablations", "race"}  # fmt: skip
+                             "distillation", "evaluation", "ablations", "race", "zero_shot"}  # fmt: skip
 
 
 # -- what is refused -----------------------------------------------------------------------------------------

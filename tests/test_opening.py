@@ -1,4 +1,4 @@
-"""Released checkpoints: each card's opens to the vectors of its authors' reading, and what does not fit is one clear sentence.
+"""Released checkpoints: each opens to the vectors of its authors' reading, and what does not fit is one clear sentence.
 
 The repositories are stand-ins (``standin_systems.py``) on a loopback hub. One other process opens them all, since the hub's
 client reads its address when it is imported; it also writes down every host that it speaks to.
@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from standin_systems import Layout, conditional, extra_layers, lm_head, mlp, prefix, projector, sentence_transformer
 
-from jtcse.cards import card, cards
+from jtcse import released
 from jtcse.errors import UserError
 from jtcse.opening import open_model, open_released, summed
 from jtcse.stock import load_weights
@@ -53,7 +53,7 @@ for case, (system, backbone, names) in cases.items():
         answers[case] = str(error)
 print(json.dumps({"answers": answers, "hosts": sorted(set(map(str, hosts)))}))
 """
-RELEASED = [(one.name, backbone) for one in cards() for backbone in one.head.checkpoints]
+RELEASED = released.everything()
 BERT, ROBERTA = "owner/plain-bert", "owner/plain-roberta"
 PICKLED = Layout("bert.", False, (mlp,), (1,), "bare")
 
@@ -62,8 +62,8 @@ PICKLED = Layout("bert.", False, (mlp,), (1,), "bare")
 
 
 def repositories(root: Path) -> None:
-    """Every repository of a card, and some of odd layouts."""
-    names = {name for system, backbone in RELEASED for name in card(system).head.checkpoints[backbone]}
+    """Every repository with released weights, and some of odd layouts."""
+    names = {name for system, backbone in RELEASED for name in released.names(system, backbone)}
     for name in sorted(names | {BERT, ROBERTA, "owner/twins/deep/tower_1", "owner/twins/deep/tower_2"}):
         standin_systems.write(root, name)
     for name, numbers in {"pickled": (3,), "old": (1, 2), "stale": (1,), "foreign": (1,), "alone": ()}.items():
@@ -248,7 +248,7 @@ def test_a_released_checkpoint_gives_the_vectors_of_its_authors_reading(answers,
     found = answers[0][f"{system} {backbone}"]
     assert not isinstance(found, str), found
     assert found.shape == (len(SENTENCES), standin_systems.WIDTH) and np.isfinite(found).all()
-    towers = [root / "towers" / name for name in card(system).head.checkpoints[backbone]]
+    towers = [root / "towers" / name for name in released.names(system, backbone)]
     expected = READINGS.get(system, pooled)(system, backbone, towers, SENTENCES).numpy()
     if system == "whitening":  # directions are told up to their signs: lengths and angles are what counts
         assert np.allclose(found @ found.T, expected @ expected.T, rtol=1e-2, atol=1e-2)

@@ -12,6 +12,7 @@ from jtcse.errors import UserError
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
 pages = pytest.importorskip("jtcse.chapters.zero_shot")
+from jtcse.chapters import zero_shot_ranking as ranking  # noqa: E402
 from jtcse.paper.printed import claims, printed, tasks  # noqa: E402
 from jtcse.plotting import tables as plotting_tables  # noqa: E402
 
@@ -116,18 +117,16 @@ def test_counts_in_the_prose_are_held_against_the_tables() -> None:
     assert found["claim/C21"].high < 0 and found["tasks/table5"].value == 18
 
 
-def test_encoders_of_today_stand_beside_the_same_tasks_only() -> None:
-    found, cells = pages.present_day("table4"), pages.block("table4")
-    assert found["tasks"].between(1, len(cells)).all()
-    assert found["JTCSE, printed, same tasks"].between(cells["JTCSE"].min(), cells["JTCSE"].max()).all()
-
-
 def test_figures_have_a_mark_for_every_model_and_row() -> None:
     rows = pages.block("table4")
     (axis,) = plotting_tables.rank_map(pages.ranks(rows), pages.OWN).axes
     assert len(axis.texts) == rows.size and len(axis.get_yticklabels()) == len(rows)
     (axis,) = plotting_tables.leads(pages.leads(rows), "JTCSE", pages.OWN).axes
     assert len(axis.get_yticklabels()) == rows.shape[1] - 1
+    frame, shares = ranking.standing(rows), ranking.place_shares(rows)
+    mean, place = plotting_tables.standing(frame, shares, pages.OWN, "each task").axes
+    assert [label.get_text() for label in mean.get_yticklabels()] == list(frame.index)
+    assert place.images[0].get_array().shape == (rows.shape[1],) * 2
     series = pandas.Series({"start": -30.0, "JTCSE": 3.0, "other": 1.0})
     figure = plotting_tables.beside_reference(series, {"JTCSE": (1.0, 0.5, 1.5)}, "SimCSE")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["start", "other", "JTCSE"]

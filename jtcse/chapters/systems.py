@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jtcse.cards import Card, card, cards
 from jtcse.config import load_settings
 from jtcse.paper.printed import printed_text, table, values
+from jtcse.released import released, weights_markdown
 from jtcse.system_settings import HALVES, Backbone, fragment, published_values, setting_sources
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def family_words(family: str, this_run: Run) -> FamilyWords:
     said = [_improved(profile, members, found) for profile in _profiles(found)]
     return FamilyWords(
         len(members),
-        sum(bool(one.head.checkpoints) for one in members),
+        sum(bool(released(one.name)) for one in members),
         len(raced),
         "; ".join(words for words in said if words) or "nothing was run",
     )
@@ -252,10 +253,7 @@ def _names(one: Card) -> str:
         if one.head.repository
         else "No repository of the authors found. "
     )
-    weights = "; ".join(
-        f"{key}: " + ", ".join(f"`{name}`" for name in names) for key, names in one.head.checkpoints.items()
-    )
     extra = f" Needs beyond the core packages: {', '.join(one.head.requires)}." if one.head.requires else ""
     needs = fragment(one.name).needs
     extra += f" Trained from: {', '.join(needs)}." if needs else ""
-    return where + (f"Weights: {weights}." if weights else "No released weights.") + extra
+    return where + weights_markdown(one.name) + extra

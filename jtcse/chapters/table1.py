@@ -34,6 +34,7 @@ def backbone(settings: Settings) -> str:
 def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     """The rows of Table I that this run has, by their names there: what ``seven_tasks`` left, the untrained encoder and SimCSE.
 
+    None in a profile that trains nothing: its rows are in the records of the encoders (``released_leads``).
     The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grid's (``variants.py``),
     trained in this run from the same encoder on the same text.
 
@@ -44,9 +45,12 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     from jtcse.ablations.variants import scores
     from jtcse.encoder import open_encoder
     from jtcse.evaluation.sts import read_scores, score_sets
+    from jtcse.plan import UNTRAINED
     from jtcse.stages import graded
 
     settings = run.settings
+    if settings.scale == UNTRAINED:
+        return {}
     found = {"JTCSE": read_scores(run.workspace.scores / "jtcse.npz")}
     found["JTCSE_D"] = read_scores(run.workspace.scores / "distilled.npz")
     start = open_encoder(run.workspace.model("start"), pooling="first_last", precision=settings.run.precision)
@@ -126,7 +130,9 @@ def paired(first: Mapping[str, TaskScore], second: Mapping[str, TaskScore], sett
 
 
 def table1_claims(scores: Scores, settings: Settings) -> list[Metric]:
-    """C24 (JTCSE beats the rest) and C06, C25 (JTCSE_D beats single towers) against the best other row that was measured."""
+    """C24 (JTCSE beats the rest) and C06, C25 (JTCSE_D beats single towers) against the best other row; none without scores."""
+    if not scores:
+        return []
     others = {model: tasks for model, tasks in scores.items() if not model.startswith("JTCSE")}
     best = max(others.values(), key=lambda tasks: np.mean([score.points for score in tasks.values()]))
     found = []
@@ -153,3 +159,41 @@ def measured_leads(metrics: Sequence[Metric]) -> dict[str, tuple[float, float, f
         if second.endswith(f"/{REFERENCE}/{SEVEN}") and metric.low is not None and metric.high is not None:
             found[first.split("/")[2]] = (metric.value, metric.low, metric.high)
     return found
+
+
+def released_leads(run: Run) -> dict[str, tuple[float, float, float]]:
+    """As ``measured_leads``, from the records of released encoders in this workspace (``zero_shot_<label>.json``).
+
+    Their scores of single pairs are not kept, so a difference has no interval: both ends are the difference itself.
+    """
+    from jtcse.records import read_records
+
+    stem = f"table1/{backbone(run.settings)}/"
+    metrics = [metric for record in read_records(run.workspace.records) for metric in record.metrics]
+    averages = {
+        metric.name.split("/")[2]: metric.value
+        for metric in metrics
+        if metric.name.startswith(stem) and metric.name.endswith(f"/{SEVEN}")
+    }
+    if REFERENCE not in averages:
+        return {}
+    leads = {model: value - averages[REFERENCE] for model, value in averages.items() if model != REFERENCE}
+    return {model: (lead, lead, lead) for model, lead in leads.items()}
+
+
+def lead_words(measured: Mapping[str, tuple[float, float, float]], model: str) -> str:
+    """A measured difference to the row of reference in words, or that it was not measured."""
+    from jtcse.page import verdict
+
+    if model not in measured:
+        return "not measured"
+    value, low, high = measured[model]
+    return verdict(value, low, high) if low < high else f"different by {value:+.2f} points (without an interval)"
+
+
+def claim_words(claims: Sequence[Metric], name: str) -> str:
+    """Whether the measured effect behind a claim has its direction, or that it was not measured."""
+    from jtcse.page import direction
+
+    found = next((metric for metric in claims if metric.name == f"claim/{name}"), None)
+    return "was not measured" if found is None else direction(found.low, found.high)

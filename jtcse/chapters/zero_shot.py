@@ -55,13 +55,14 @@ def _of(known: Mapping[str, Any], place: str) -> Any:
 
 
 def needed(place: str) -> HTML:
-    """What must be run for a block: each row's name in ``mteb``, type, main score and number of languages."""
+    """What must be run for a block: each row's name in ``mteb``, splits, sub-sets, type, main score and number of languages."""
     from jtcse.paper.printed import tasks
     from jtcse.tables import table
 
     shown = tasks().query("place == @place").drop(columns=["place", "superseded_by"])
+    shown = shown.loc[:, (shown != "").any()]
     names = {"task": "in the paper", "mteb": "in mteb", "main_score": "main score", "n_languages": "languages"}
-    return table(shown.rename(columns=names))
+    return table(shown.rename(columns=names | {"subsets": "sub-sets"}))
 
 
 def block(place: str) -> DataFrame:
@@ -123,24 +124,6 @@ def leads(rows: DataFrame, system: str = "JTCSE", *, draw: bool = True) -> DataF
     signs = np.sign(differences.round(6))
     frame["rows won"], frame["rows lost"] = (signs > 0).sum(), (signs < 0).sum()
     return frame.rename_axis(None)
-
-
-def present_day(place: str) -> DataFrame:
-    """Public scores of present-day encoders beside JTCSE's printed ones, means over the tasks that an encoder was scored on.
-
-    The tasks are those of the block under their names in mteb. An encoder counts with scores on at least half of them; none
-    does for blocks that are no sets of tasks (V and VI).
-    """
-    from jtcse.paper.printed import references, tasks
-
-    names = tasks().query("place == @place").set_index("mteb")["task"]
-    found = references().query("place == @place and task in @names.index")
-    found = found.groupby(["model", "task"], as_index=False)["score"].mean()
-    cells = block(place)["JTCSE"]
-    found["JTCSE"] = cells.loc[found["task"].map(names)].to_numpy()
-    means = found.groupby("model").agg(tasks=("task", "size"), encoder=("score", "mean"), JTCSE=("JTCSE", "mean"))
-    means = means[means["tasks"] >= len(cells) / 2].sort_values("encoder", ascending=False).rename_axis(None)
-    return means.rename(columns={"encoder": "its mean", "JTCSE": "JTCSE, printed, same tasks"})
 
 
 def same_rows(rows: DataFrame) -> str:

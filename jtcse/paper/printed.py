@@ -104,16 +104,32 @@ def axes() -> DataFrame:
 
 
 def tasks() -> DataFrame:
-    """The paper's tasks under the names of ``mteb``: ``place``, ``task``, ``mteb``, ``type``, ``main_score``, ..."""
+    """The paper's tasks under the names of ``mteb``: ``place``, ``task``, ``mteb``, ``splits``, ``subsets``, ``type``, ...
+
+    Several splits or subsets have a plus between them. No split: the row is not scored through mteb; no subset: all of them.
+    The place ``predecessor`` holds the retrieval tasks of TNCSE's supplement; those of Table VI are named nowhere.
+    """
     return _file("tasks")
 
 
 def references() -> DataFrame:
-    """Scores (points) of present-day encoders on tasks of the paper, from mteb's public results; ``task`` is mteb's."""
+    """Scores (points) of present-day encoders on tasks of the paper and its predecessor, from mteb's public results.
+
+    One row for each encoder, task (its name in mteb) and split; ``score`` is the mean over ``n_subsets``, ``english`` that of the
+    English sub-set, NaN where there is none.
+    """
     import pandas as pd
 
     frame = _file("references")
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in ("score", "english", "n_subsets")})
+
+
+def sources() -> DataFrame:
+    """The benchmark that each zero-shot task is part of: ``place``, ``task`` (as printed) and ``source``.
+
+    Tasks share a source where mteb's metadata lead to one publication, to one collector, or from one set to the other.
+    """
+    return _file("sources")
 
 
 def models() -> DataFrame:

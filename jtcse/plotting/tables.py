@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NEAR = 5  # points
 TICKS, REACH = (-40, -5, 0, 5, 20), (-60, 30)  # points
+ROW = 0.27  # inches of a model's line
+DARKEST = 0.7  # a place that a model has this often is darkest
 LONGEST = 24  # letters of a task's name beside a map; the tables have the whole names
 
 
@@ -61,6 +63,34 @@ def leads(frame: DataFrame, system: str, own: Collection[str]) -> Figure:
     axis.set_yticks(range(len(frame)), frame.index)
     _mark(axis.get_yticklabels(), own)
     axis.set_xlabel(f"printed mean of {system} minus that of ..., points")
+    return figure
+
+
+def standing(frame: DataFrame, shares: DataFrame, own: Collection[str], title: str) -> Figure:
+    """Each model's mean with its interval, and how often it has each place when the rows are drawn anew.
+
+    Args:
+        frame: of ``chapters.zero_shot_ranking.standing``: the best first.
+        shares: of its ``place_shares``: the same models x places, shares.
+        own: models in the colour of the paper's own systems.
+        title: what is drawn, in words.
+    """
+    rows = range(len(frame))
+    figure, (mean, place) = panels(2, columns=2, height=ROW * len(frame) + 1.3, sharey=True)
+    colours = [COLOURS["jtcse" if model in own else "start"] for model in frame.index]
+    mean.hlines(rows, frame["low"], frame["high"], color=colours, linewidth=2)
+    mean.scatter(frame["mean"], rows, color=colours, s=30, zorder=3)
+    mean.set_xlabel("mean, points")
+    mean.set_yticks(rows, frame.index)
+    _mark(mean.get_yticklabels(), own)
+    place.imshow(shares, cmap="Blues", vmin=0, vmax=DARKEST, aspect="auto")
+    for row, (model, at) in enumerate(frame["place"].items()):
+        edge = "white" if shares.loc[model, at] > DARKEST / 2 else "#222222"
+        place.plot(at - 1, row, "D", color="none", markeredgecolor=edge, markersize=6)
+    place.set_xticks(range(shares.shape[1]), shares.columns, fontsize=9)
+    place.set_xlabel("place; dark: often")
+    place.grid(False)
+    figure.suptitle(title, fontsize=11)
     return figure
 
 

@@ -1,0 +1,132 @@
+"""Scoring what a profile names: each encoder on each list of tasks, its results kept and its run record written.
+
+``python -m jtcse.zero_shot.profile --profile checkpoints --workdir build/checkpoints --subject jtcse-bert --tasks table2`` is one
+piece of it, for the pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jtcse.errors import UserError, unknown
+from jtcse.run import Run, Workspace
+from jtcse.zero_shot import record, sts7
+from jtcse.zero_shot.running import FAILED, KEPT, MISSING, SCORED, Outcome, open_cache, score, store_of
+from jtcse.zero_shot.subjects import Subject, subjects
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jtcse.encoder import Encoder
+    from jtcse.zero_shot.store import Store
+    from jtcse.zero_shot.tasks import Wanted
+
+Sets = tuple[str, ...] | None  # of sts7: () means all, None that it was not asked for
+
+
+def score_all(run: Run, console: Console | None = None) -> list[tuple[Subject, list[Outcome]]]:
+    """Score all encoders of a profile on all its tasks; what is kept is not run again, what fails does not stop the others."""
+    words = run.settings.zero_shot.tasks
+    return [(one, score_subject(run, one, words, console)) for one in subjects(run.settings)] if words else []
+
+
+def score_subject(run: Run, subject: Subject, words: Sequence[str], console: Console | None = None) -> list[Outcome]:
+    """Score one encoder on tasks, and write its record ``records/zero_shot_<label>.json``.
+
+    Args:
+        run: profile, settings and workspace.
+        words: as ``--tasks`` takes them, ``sts7`` among them.
+    Returns:
+        an outcome for each task, and one for ``sts7``; where the encoder cannot be opened, one for each word, missing.
+    Raises:
+        UserError: a task that is not there, a full disk.
+    """
+    seven, wanted = split(words)
+    try:
+        encoder = subject.open(run)
+    except UserError as error:
+        return [Outcome(word, MISSING, str(error)) for word in words]
+    return score_encoder(run, subject, encoder, seven, wanted, console)[1]
+
+
+def score_encoder(
+    run: Run, subject: Subject, encoder: Encoder, seven: Sets, wanted: list[Wanted], console: Console | None = None
+) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
+    """As ``score_subject``, with the encoder open and the words read; returns the scores of ``sts7`` as well."""
+    settings, root = run.settings.zero_shot, run.workspace.root
+    store = store_of(encoder, subject.label, root, settings.limit)
+    scores, found = _seven(run, encoder, store, seven) if seven is not None else ({}, [])
+    try:
+        found += score(encoder, subject.label, wanted, root, settings, console) if wanted else []
+    finally:  # an error that ends the call leaves a record of what there is
+        _record(run, subject, store, wanted)
+    return scores, found
+
+
+def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
+    """The sets of ``sts7`` and the tasks of ``mteb`` that some words ask for.
+
+    Raises:
+        UserError: a word that means nothing.
+    """
+    from jtcse.zero_shot.tasks import wanted
+
+    parts = [part.strip() for word in words for part in word.split(",")]
+    ours = [part for part in parts if part.partition(":")[0] == sts7.WORD]
+    names = [name for part in ours for name in part.partition(":")[2].split("+") if name]
+    seven = None if not ours else () if sts7.WORD in ours else tuple(dict.fromkeys(names))
+    rest = [part for part in parts if part not in ours]
+    return seven, wanted(",".join(rest)) if rest else []
+
+
+def _seven(run: Run, encoder: Encoder, store: Store, names: Sequence[str]) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
+    from jtcse.zero_shot.adapter import KeptEncoder
+
+    try:
+        with open_cache(run.workspace.root, run.settings.zero_shot) as cache:
+            scores, fresh = sts7.score(KeptEncoder(encoder, store.revision, cache), store, names, run.settings)
+    except UserError as error:
+        return {}, [Outcome(sts7.WORD, MISSING, str(error))]
+    return scores, [Outcome(sts7.WORD, SCORED if fresh else KEPT)]
+
+
+def _record(run: Run, subject: Subject, store: Store, wanted: Sequence[Wanted]) -> None:
+    from jtcse.zero_shot.tasks import columns
+
+    row = columns(subject.system, subject.backbone).get("table1") if subject.system and subject.backbone else None
+    named = Run(record.name_of(subject.label), run.profile, run.settings, run.workspace)
+    record.write(named, store, subject.system, subject.backbone, wanted, list(sts7.metrics(store, row)))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """One encoder on one list of tasks; prints the outcomes as JSON. Missing data are no failure, an error is: status 2."""
+    from rich.console import Console
+
+    from jtcse.config import load_settings, parse_assignments
+
+    parser = argparse.ArgumentParser(prog="python -m jtcse.zero_shot.profile", description=__doc__.splitlines()[0])
+    for name in ("profile", "workdir", "subject", "tasks"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("settings", nargs="*", help="settings to turn: zero_shot.limit=50")
+    asked = parser.parse_args(words)
+    try:
+        settings = load_settings(asked.profile, parse_assignments(asked.settings))
+        run = Run("zero_shot", asked.profile, settings, Workspace(Path(asked.workdir)))
+        known = {one.label: one for one in subjects(settings)}
+        if asked.subject not in known:
+            raise unknown("encoder of the profile", asked.subject, known)
+        found = score_subject(run, known[asked.subject], [asked.tasks], Console(stderr=True))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps([vars(one) for one in found]))
+    return 1 if any(one.state == FAILED for one in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

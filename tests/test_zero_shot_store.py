@@ -1,0 +1,274 @@
+"""Kept results: found by the same encoder, task and data alone, united over calls, and readable as mteb's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mteb
+import pytest
+from conftest import REPOSITORY
+from mteb.abstasks import AbsTask
+from mteb.results import TaskResult
+
+from jtcse.errors import UserError
+from jtcse.zero_shot import store as module
+from jtcse.zero_shot.adapter import model_meta
+from jtcse.zero_shot.store import Store
+from jtcse.zero_shot.tasks import Wanted, opened
+
+SEVERAL = "STSBenchmarkMultilingualSTS"  # ten subsets, two splits
+
+
+def result(task: AbsTask, value: float = 0.5, seconds: float = 2.0) -> TaskResult:
+    """Of all splits and subsets of a task; every score is the value."""
+    scores = {"main_score": value, task.metadata.main_score: value}
+    parts = {split: {subset: dict(scores) for subset in task.hf_subsets} for split in task.eval_splits}
+    return TaskResult.from_task_results(task, parts, evaluation_time=seconds)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path, "jtcse-bert", "a" * 40)
+
+
+def written(store: Store, *wanted: Wanted, value: float = 0.5) -> list[AbsTask]:
+    tasks = [opened(one) for one in wanted]
+    for task in tasks:
+        store.write(task, result(task, value))
+    return tasks
+
+
+def parts_of(found: TaskResult) -> set[tuple[str, str]]:
+    return {(split, scores["hf_subset"]) for split, rows in found.scores.items() for scores in rows}
+
+
+# -- whose -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_found_as_it_was_written(store: Store, tmp_path: Path) -> None:
+    (task,) = written(store, Wanted("STS12"), value=0.25)
+    again = Store(tmp_path, "jtcse-bert", "a" * 40).result(opened(Wanted("STS12")))
+    assert again == result(task, 0.25)
+    assert store.names() == ["STS12"]
+
+
+@pytest.mark.parametrize(
+    ("label", "revision", "limit"),
+    [("simcse-bert", "a" * 40, None), ("jtcse-bert", "b" * 40, None), ("jtcse-bert", "a" * 40, 50)],
+)
+def test_another_label_fingerprint_or_limit_never_finds_it(
+    store: Store, tmp_path: Path, label: str, revision: str, limit: int | None
+) -> None:
+    other = Store(tmp_path, label, revision, limit)
+    for one, another, value in ((store, other, 0.25), (other, store, 0.75)):
+        (task,) = written(one, Wanted("STS12"), value=value)
+        (apart,) = written(one, Wanted("STS13"), value=value)
+        assert another.result(apart) is None or another.result(apart).main_score != value
+        assert one.result(task).main_score == value
+    assert store.result(task).main_score == 0.25 and other.result(task).main_score == 0.75
+
+
+def test_limits_are_apart_from_each_other_and_from_the_whole(tmp_path: Path) -> None:
+    stores = [Store(tmp_path, "x", "r", limit) for limit in (None, 5, 50)]
+    for number, one in enumerate(stores):
+        assert one.names() == []
+        written(one, Wanted("STS12"), value=number / 10)
+    assert [one.result(opened(Wanted("STS12"))).main_score for one in stores] == [0, 0.1, 0.2]
+
+
+# -- what of a task --------------------------------------------------------------------------------------------------
+
+
+def test_subsets_are_united_and_become_whole(store: Store) -> None:
+    subsets = mteb.get_task(SEVERAL).hf_subsets
+    whole = opened(Wanted(SEVERAL))
+    for number, subset in enumerate(subsets):
+        assert store.result(whole) is None
+        (task,) = written(store, Wanted(SEVERAL, (subset,)), value=number / 100)
+        assert parts_of(store.result(task)) == {(s, one) for s in ("dev", "test") for one in subsets[: number + 1]}
+    found = store.result(whole)
+    values = {scores["hf_subset"]: scores["main_score"] for scores in found.scores["test"]}
+    assert values == {subset: pytest.approx(number / 100) for number, subset in enumerate(subsets)}
+    assert found.evaluation_time == pytest.approx(2.0 * len(subsets))
+
+
+def test_a_subset_that_is_scored_again_takes_the_place_of_its_own_score_alone(store: Store) -> None:
+    written(store, Wanted(SEVERAL, ("en", "fr")), value=0.1)
+    written(store, Wanted(SEVERAL, ("fr",)), value=0.2)
+    rows = store.result(opened(Wanted(SEVERAL, ("en", "fr")))).scores["test"]
+    assert {row["hf_subset"]: row["main_score"] for row in rows} == {"en": 0.1, "fr": 0.2}
+
+
+def test_one_split_of_two_is_not_the_whole(store: Store) -> None:
+    written(store, Wanted(SEVERAL, ("en",), ("test",)))
+    assert store.result(opened(Wanted(SEVERAL, ("en",)))) is None
+    assert store.result(opened(Wanted(SEVERAL, ("en",), ("test",)))) is not None
+    written(store, Wanted(SEVERAL, ("en",), ("dev",)))
+    assert store.result(opened(Wanted(SEVERAL, ("en",)))) is not None
+
+
+def test_the_scored_part_is_what_has_a_score(store: Store) -> None:
+    assert store.scored_part(SEVERAL) is None
+    written(store, Wanted(SEVERAL, ("fr", "en"), ("test",)))
+    part = store.scored_part(SEVERAL)
+    assert (set(part.hf_subsets), part.eval_splits) == ({"en", "fr"}, ["test"])
+    assert store.result(part) is not None
+
+
+def test_a_scored_part_has_a_result_also_where_splits_have_different_subsets(store: Store) -> None:
+    """As after table1-right (English, test split) and then another language with all splits."""
+    written(store, Wanted(SEVERAL, ("en",), ("test",)), Wanted(SEVERAL, ("fr",)))
+    part = store.scored_part(SEVERAL)
+    assert part is None or store.result(part) is not None
+
+
+# -- what is as none -------------------------------------------------------------------------------------------------
+
+
+def test_a_result_of_other_data_is_as_none_and_is_replaced(store: Store) -> None:
+    task = opened(Wanted(SEVERAL, ("en",)))
+    old = result(task, 0.1)
+    old.dataset_revision = "0" * 40
+    store._path(task).parent.mkdir(parents=True)
+    old.to_disk(store._path(task))
+    assert store.result(task) is None and store.scored_part(SEVERAL) is None
+    (other,) = written(store, Wanted(SEVERAL, ("fr",)), value=0.2)
+    assert parts_of(store.result(other)) == {("dev", "fr"), ("test", "fr")}, "nothing of the old data is left"
+
+
+BROKEN = {
+    "empty": "",
+    "half": None,
+    "no JSON": "noon",
+    "a list": "[]",
+    "null": "null",
+    "a number": "7",
+    "a text": '"noon"',
+    "an object": "{}",
+    "another object": json.dumps({"name": "STS12", "scores": 3}),
+    "scores of another form": json.dumps({"task_name": "STS12", "dataset_revision": "x", "scores": {"test": [3]}}),
+    "bytes": b"\xff\xfe\x00",
+    "a version from long ago": json.dumps({"mteb_version": "1.0.0", "mteb_dataset_name": "STS12", "test": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_is_no_whole_result_is_as_none_and_is_replaced(
+    kind: str, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    (task,) = written(store, Wanted("STS12"))
+    path, content = store._path(task), BROKEN[kind]
+    text = path.read_bytes()
+    content = text[: len(text) // 2] if content is None else content
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert store.result(task) is None and store.scored_part("STS12") is None
+    assert all("scored again" in record.getMessage() for record in caplog.records)
+    written(store, Wanted("STS12"), value=0.75)
+    assert store.result(task).main_score == 0.75
+
+
+def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (task,) = written(store, Wanted("STS12"), value=0.1)
+
+    def full(path: Path, content: object) -> None:
+        raise UserError(f"no room for {path}")
+
+    monkeypatch.setattr(module, "write_atomically", full)
+    with pytest.raises(UserError, match="no room"):
+        store.write(task, result(task, 0.9))
+    assert store.result(task).main_score == 0.1
+    assert [path.name for path in store.folder.iterdir() if path.suffix == ".json"] == ["STS12.json", "model_meta.json"]
+
+
+# -- mteb reads it ---------------------------------------------------------------------------------------------------
+
+
+def test_mteb_reads_the_folder_as_one_of_its_own_result_caches(store: Store, tmp_path: Path) -> None:
+    written(store, Wanted("STS12"), Wanted("STS22.v2", ("en",)), value=0.25)
+    with store.claimed("STS13", wait=False):
+        pass
+    loaded = mteb.ResultCache(tmp_path / "zero_shot").load_results(include_remote=False)
+    (model,) = loaded.model_results
+    assert (model.model_name, model.model_revision) == ("companion/jtcse-bert", "a" * 40)
+    found = {one.task_name: one for one in model.task_results}
+    assert set(found) == {"STS12", "STS22.v2"} and all(one.main_score == 0.25 for one in found.values())
+    assert found["STS12"] == TaskResult.from_disk(store.folder / "STS12.json")
+
+
+def test_limited_results_are_in_no_cache_of_whole_ones(tmp_path: Path) -> None:
+    written(Store(tmp_path, "x", "r", 50), Wanted("STS12"))
+    for place, count in (("zero_shot", 0), ("zero_shot/limited-50", 1)):
+        assert len(mteb.ResultCache(tmp_path / place).load_results(include_remote=False).model_results) == count
+
+
+def test_the_file_beside_it_names_the_model_as_mteb_writes_it(store: Store) -> None:
+    written(store, Wanted("STS12"))
+    told = json.loads((store.folder / "model_meta.json").read_text())
+    assert (told["name"], told["revision"]) == ("companion/jtcse-bert", "a" * 40)
+    assert told == json.loads(json.dumps(model_meta("jtcse-bert", "a" * 40).to_dict(), default=str))
+
+
+# -- several processes -----------------------------------------------------------------------------------------------
+
+CLAIMS = """
+import sys, time
+from pathlib import Path
+from jtcse.zero_shot.store import Store
+with Store(Path(sys.argv[1]), "jtcse-bert", "a" * 40).claimed("STS12", wait=False) as mine:
+    print(mine, flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def another(root: Path) -> Iterator[subprocess.Popen]:
+    """A process that has claimed STS12, and lives until it is killed."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIMS, str(root)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout.readline() == "True\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_claim_keeps_others_out_and_is_free_after_a_kill(store: Store, tmp_path: Path) -> None:
+    with another(tmp_path) as process:
+        with store.claimed("STS12", wait=False) as mine:
+            assert not mine
+        with store.claimed("STS13", wait=False) as mine:
+            assert mine, "another task"
+        with Store(tmp_path, "jtcse-bert", "b" * 40).claimed("STS12", wait=False) as mine:
+            assert mine, "another encoder"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with store.claimed("STS12", wait=False) as mine:
+            assert mine
+
+
+def test_who_waits_gets_the_claim_when_the_other_ends(store: Store, tmp_path: Path) -> None:
+    with another(tmp_path) as process:
+        subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -9 {process.pid}"])
+        began = time.perf_counter()
+        with store.claimed("STS12", wait=True) as mine:
+            assert mine and time.perf_counter() - began > 0.1
+
+
+def test_a_claim_ends_with_its_block_also_by_an_error(store: Store) -> None:
+    with pytest.raises(ValueError), store.claimed("STS12", wait=False):
+        with store.claimed("STS12", wait=False) as mine:
+            assert not mine, "nor may this process have it twice"
+        raise ValueError
+    with store.claimed("STS12", wait=False) as mine:
+        assert mine
+    assert store.names() == []

@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something the user can mend. The command line prints the sentence and exits with 2."""
 
 
+class NoRoom(UserError):
+    """A full disk: whatever is done next meets it as well."""
+
+
 def check_choice(kind: str, name: str, valid: Iterable[str]) -> None:
     """Refuse a name that is none of ``valid``."""
     names = list(valid)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jtcse.errors import UserError
+from jtcse.errors import NoRoom
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -23,7 +23,7 @@ def _speaking_of_full_disks(path: Path) -> Iterator[None]:
     except Exception as error:
         if not _is_full(error):
             raise
-        raise UserError(
+        raise NoRoom(
             f"no room left to write {path} ({error}); what was there before is untouched: "
             "free some space and run the same command again"
         ) from error

@@ -53,7 +53,9 @@ ALLOWED = (
     Allowed(r"\b95\s+%\s+(?=(?:\w+\s+)?intervals?\b)", "the convention for intervals, the same on every page"),
     Allowed(r"\b80\s+%\s+(?=power\b)", "the convention for power, the same on every page"),
     Allowed(r"\b90°", "the right angle"),
-    Allowed(r"(?:\b(?:Python|mteb|PyTorch|transformers|CUDA|Snakemake)\s+)\d+(?:\.\w+)*\b", "versions of tools"),
+    Allowed(
+        r"\b(?:(?:Python|PyTorch|transformers|CUDA|Snakemake)\s+\d+(?:\.\w+)*|mteb\s+\d+\.(?:x|\d+\.\d+))\b", "versions of tools"
+    ),
     Allowed(r"\b(?:19[5-9]|20[0-4])\d\b(?!\s+[a-z])(?![.,]\d)", "years"),
     Allowed(r"(?m)^\s*\d+\.\s(?=\s*\S)", "places in a numbered list"),
 )

@@ -33,7 +33,13 @@ def prepare_data(run: Run) -> dict[str, int]:
 
     Returns:
         counts to show: sentences, pairs of each translation, pairs of each graded set.
+    Raises:
+        UserError: a profile that trains nothing, whose records would pass for those of released weights.
     """
+    if run.settings.scale == "checkpoints":
+        raise UserError(
+            f"profile {run.profile!r} only scores released weights; expected a profile that trains, such as embedded"
+        )
     counts = _generated_data(run) if run.settings.data.corpus == "generated" else _real_data(run)
     development, sets = graded(run)
     return (

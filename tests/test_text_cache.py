@@ -406,6 +406,15 @@ def test_a_vector_that_is_not_what_was_written_is_computed_again(kind: str, path
     assert "not what was written" in said()
 
 
+def test_a_size_that_is_no_number_ends_its_use(path: Path, said: Callable) -> None:
+    fill(path, ["noon", "night"])
+    change(path, "UPDATE texts SET size = 'many'")
+    cache = TextCache(path, 64)
+    cache.put("encoder", list("abc"), vectors(list("abc")))
+    goes_on(cache)
+    assert "delete it" in said()
+
+
 def test_names_that_point_at_each_others_vectors_are_noticed(path: Path, said: Callable) -> None:
     fill(path, ["noon", "night"])
     with closing(sqlite3.connect(path)) as file, file:

@@ -317,6 +317,7 @@ def test_a_repository_that_several_tasks_share_is_downloaded_once(monkeypatch):
 
 def test_questions_to_the_hub_do_not_wait_for_each_other(monkeypatch):
     hub = Hub(monkeypatch)
+    monkeypatch.setattr(planning, "AT_ONCE", 4)
     meeting = threading.Barrier(4, timeout=20)  # passes only if four are asked at the same time
     monkeypatch.setattr(planning, "availability", lambda task: (meeting.wait(), hub.answer(task))[1])
     assert len(plan(wanted("STS12,STS13,STS14,STS15"), Counting(), hub)) == 4
@@ -340,8 +341,8 @@ def test_the_last_line_sums_what_remains():
     ]
     text = printed(steps)
     last = text.strip().splitlines()[-1]
-    assert "1 of 4 tasks are done, 2 remain, 1 are missing" in last
-    assert "1,234 texts, 1.75 GB to download, about 2.5 minutes" in last
+    assert "1 of 4 tasks are done, 2 to do, 1 missing" in last
+    assert "1,234 texts, 1.750 GB to download, about 2.5 minutes" in last
     assert "estimate" in last
     assert "D: it is [gone]" in text
 
@@ -351,13 +352,13 @@ def test_what_is_unknown_stays_unknown_in_sums():
         Step(Wanted("A"), "STS", 1000, 9000, 1.25, 2.0, "to do"),
         Step(Wanted("B"), "STS", None, None, None, None, "to do", "nobody knows"),
     ]
-    assert "1,000 + ? texts, 1.25 + ? GB to download, about 2.0 + ? minutes" in printed(steps)
+    assert "1,000 + ? texts, 1.250 + ? GB to download, about 2.0 + ? minutes" in printed(steps)
 
 
 def test_all_lists_of_the_paper_fit_in_80_columns_with_every_name_whole(monkeypatch):
     every = wanted(",".join(LISTS))
     steps = plan(every, Counting(), Hub(monkeypatch, {"STS13": GONE}))
-    lines = printed(steps, width=80).split("What remains")[0].splitlines()
+    lines = printed(steps, width=80).split("what is to do")[0].splitlines()
     table = [line for line in lines if line.startswith(("│", "┃", "├"))]
     assert max(map(len, table)) <= 80
     joined = "".join(line.split("│")[1].strip() for line in table if line.startswith("│"))

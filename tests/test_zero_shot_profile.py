@@ -264,7 +264,7 @@ def test_table_1_has_the_released_rows_beside_the_released_simcse(tmp_path: Path
     assert leads == {"JTCSE": (3.0, 3.0, 3.0)}
     assert table1.lead_words(leads, "JTCSE") == "different by +3.00 points (without an interval)"
     assert table1.lead_words(leads, "JTCSE_D") == "not measured"
-    assert table1.claim_words([], "C24") == "was not measured"
+    assert table1.claim_words([], "C24") == "is unknown"
 
 
 def test_table_1_without_the_row_of_reference_has_no_leads(tmp_path: Path) -> None:

@@ -196,4 +196,4 @@ def claim_words(claims: Sequence[Metric], name: str) -> str:
     from jtcse.page import direction
 
     found = next((metric for metric in claims if metric.name == f"claim/{name}"), None)
-    return "was not measured" if found is None else direction(found.low, found.high)
+    return "is unknown" if found is None else direction(found.low, found.high)

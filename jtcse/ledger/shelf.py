@@ -115,11 +115,10 @@ def ids() -> dict[str, frozenset[str]]:
 
 NO_SETTING = ("title", "promise", "minutes", "scale")  # words about a profile; the scale is taken from its file
 FREE = (
-    "run.",
-    "evaluation.",
-    "ablations.seeds",
-    "race.seeds",
-)  # another seed, number of threads or of resamples is the same setting
+    "run.", "evaluation.", "ablations.seeds", "race.seeds",
+    "zero_shot.systems", "zero_shot.tasks", "zero_shot.cache_gib", "zero_shot.tries",
+)  # fmt: skip
+"""Another seed, number of threads or of resamples is the same setting; so is scoring task by task, but not a limit of rows."""
 
 
 def changed_settings(record: RunRecord) -> dict[str, tuple[Any, Any]]:

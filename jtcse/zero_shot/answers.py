@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
     from mteb.results import TaskResult
 
-RETRIEVAL = {"MAP": "map", "MRR": "mrr", "NDCG": "ndcg", "P": "precision", "R": "recall"}
-"""Heads of Table VI's rows to those of mteb's scores: ``MAP@10`` is ``map_at_10``."""
 MANY = 5  # subsets that are named one by one
 
 
@@ -59,7 +57,7 @@ def _main_scores(store: Store) -> Iterator[Metric]:
         if task is not None:
             whole = len(task.hf_subsets) == len(opened(Wanted(name)).hf_subsets)
             chosen = "" if whole else f"/{_words(task.hf_subsets)}"
-            yield _metric(f"{head}/{name}{chosen}", _mean(store.result(task), task, "main_score"), samples(task))
+            yield from _metric(f"{head}/{name}{chosen}", _mean(store.result(task), task, "main_score"), samples(task))
 
 
 def _words(subsets: Sequence[str]) -> str:
@@ -75,13 +73,13 @@ def _of_place(store: Store, place: str, column: str) -> Iterator[Metric]:
     of = rows("table1-right" if place == "table1" else place)
     points = {row.row: _answer(store, row) for row in of}
     known = {name: value for name, value in points.items() if value is not None}
-    sizes = {row.row: samples(opened(row.wanted), row.subset) for row in of}
+    sizes = {row.row: samples(opened(row.wanted), row.subset) for row in of if row.row in known}
     for name, value in known.items():
-        yield _metric(_id(place, column, name), value, sizes[name])
+        yield from _metric(_id(place, column, name), value, sizes[name])
     if of and len(known) == len(of):
         averages = ["3Avg"] if place == "table1" else LAYOUTS[place].averages
         for name in averages:
-            yield _metric(_id(place, column, name), float(np.mean(list(known.values()))), sum(sizes.values()))
+            yield from _metric(_id(place, column, name), float(np.mean(list(known.values()))), sum(sizes.values()))
 
 
 def _id(place: str, column: str, row: str) -> str:
@@ -97,11 +95,12 @@ def _answer(store: Store, row: Row) -> float | None:
 
 def _mean(result: TaskResult, task: AbsTask, metric: str, subset: str | None = None) -> float:
     """Mean of a score over the splits and subsets that the task stands for, or of one subset over splits."""
+    chosen = set(task.hf_subsets) if subset is None else {subset}
     values = [
         scores[metric]
         for split in task.eval_splits
         for scores in result.scores[split]
-        if scores["hf_subset"] in (task.hf_subsets if subset is None else [subset])
+        if scores["hf_subset"] in chosen
     ]
     return float(np.mean(values))
 
@@ -115,7 +114,7 @@ def _retrieval(store: Store, wanted: Iterable[Wanted], column: str) -> Iterator[
         return
     for name, metric in retrieval_metrics().items():
         value = float(np.mean([_mean(result, task, metric) for result, task in zip(results, tasks, strict=True)]))
-        yield Metric(name=f"retrieval/{name}/{column}", value=round(100 * value, 6), n=len(tasks))
+        yield from _metric(f"retrieval/{name}/{column}", value, len(tasks))
 
 
 def retrieval_metrics() -> Mapping[str, str]:
@@ -124,7 +123,7 @@ def retrieval_metrics() -> Mapping[str, str]:
     from jtcse.paper.printed import table
 
     names = [name for name in dict.fromkeys(table("table6")["row"]) if name not in LAYOUTS["table6"].averages]
-    return {name: f"{RETRIEVAL[name.partition('@')[0]]}_at_{name.partition('@')[2]}" for name in names}
+    return {name: name.lower().replace("@", "_at_") for name in names}
 
 
 def samples(task: AbsTask, subset: str | None = None) -> int:
@@ -139,5 +138,7 @@ def samples(task: AbsTask, subset: str | None = None) -> int:
     return count
 
 
-def _metric(name: str, share: float, n: int) -> Metric:
-    return Metric(name=name, value=round(100 * share, 6), n=n)
+def _metric(name: str, share: float, n: int) -> Iterator[Metric]:
+    """The number in points; nothing where there is none, as the correlation of an encoder that is constant."""
+    if np.isfinite(share):
+        yield Metric(name=name, value=round(100 * share, 6), n=n)

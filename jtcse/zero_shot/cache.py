@@ -45,7 +45,7 @@ COMMIT;
 
 # A broken file also gives values of other types than were written, and messages of SQLite that are no text.
 FAULTS = (sqlite3.Error, OSError, TypeError, UnicodeDecodeError)
-DELETE = "delete it or move it away, with the -wal and -shm files beside it, while no other run uses it: a new one is made"
+DELETE = "delete it or move it away, with -wal and -shm beside it, while no other run uses it; a new one is made"
 WRITABLE = "let this user write the file and its folder"
 SPACE = "free some space on its disk"
 NAN = "NaN or infinite vectors are not kept; see whether the encoder's weights and its precision are right"

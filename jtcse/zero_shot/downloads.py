@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,30 +27,49 @@ class Stalled(OSError):
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Every wait for the hub ends while the block runs.
+    """Every wait for the hub ends while the block runs; several threads may be inside.
 
-    The hub's client sets no limit to listings, asks again for a minute each where it sets one, and asks without end for a file
-    whose body always breaks off at one place. Here no request waits longer than the user's HF_HUB_DOWNLOAD_TIMEOUT or
+    The hub's client sets no limit to listings, asks again for a minute each where it sets one, and asks without end for a large
+    file whose body always breaks off at one place. Here no request waits longer than the user's HF_HUB_DOWNLOAD_TIMEOUT or
     HF_HUB_ETAG_TIMEOUT (the longer; else ``SILENCE``) for the next byte, and ``REPEATS`` bounds the last. Downloads through
-    ``hf_xet`` have limits of their own (HF_XET_CLIENT_READ_TIMEOUT).
+    ``hf_xet`` have limits of their own.
     """
     from huggingface_hub import set_client_factory
+
+    with _DOOR:
+        if not _INSIDE:
+            _INSIDE.append(_client_factory())
+            set_client_factory(_watched(_INSIDE[0], _watch(_silence())))
+        _INSIDE.append(_INSIDE[0])
+    try:
+        yield
+    finally:
+        with _DOOR:
+            before = _INSIDE.pop()
+            if len(_INSIDE) == 1:
+                _INSIDE.clear()
+                set_client_factory(before)
+
+
+_DOOR = threading.Lock()
+_INSIDE: list[Callable] = []
+"""The client factory that was there before, and once more for each block that runs."""
+
+
+def _client_factory() -> Callable:
     from huggingface_hub.utils import _http
 
-    before: Callable = getattr(_http, "_GLOBAL_CLIENT_FACTORY", _http.default_client_factory)
-    watch = _watch(_silence())
+    return getattr(_http, "_GLOBAL_CLIENT_FACTORY", _http.default_client_factory)
 
+
+def _watched(factory: Callable, watch: Callable) -> Callable:
     def client():
-        made = before()
+        made = factory()
         hooks = made.event_hooks
         made.event_hooks = {**hooks, "request": [*hooks.get("request", []), watch]}
         return made
 
-    set_client_factory(client)
-    try:
-        yield
-    finally:
-        set_client_factory(before)
+    return client
 
 
 def _silence() -> float:
@@ -215,17 +235,22 @@ def _reads(file: Path) -> bool:
 
 
 def bytes_to_get(path: str, revision: str | None) -> int:
-    """Bytes of a repository's data files that the hub's cache does not have.
+    """Bytes of a repository's data files that the hub's cache does not have. A hub that does not answer is not asked again.
 
     Raises:
         Exception: of the hub's client, also where the list may be seen but not the files.
     """
     from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
+    error = unanswered(path, revision)
+    if error is not None:
+        raise error
     listed = HfApi().list_repo_tree(path, repo_type="dataset", revision=revision, recursive=True)
     wanted = {one.path: one.size for one in listed if hasattr(one, "blob_id") and _is_data(one.path)}
     held = {"repo_type": "dataset", "revision": revision}
-    missing = {name: size for name, size in wanted.items() if not isinstance(try_to_load_from_cache(path, name, **held), str)}
+    missing = {
+        name: size for name, size in wanted.items() if not isinstance(try_to_load_from_cache(path, name, **held), str)
+    }
     if missing:
         smallest = min(missing, key=missing.__getitem__)
         get_hf_file_metadata(hf_hub_url(path, smallest, **held))

@@ -22,7 +22,7 @@ def cut(task, limit: int) -> None:
       candidates, also with the first ``limit`` documents.
 
     Raises:
-        UserError: a task of another kind.
+        UserError: a task of another kind, or a cross-validated one.
     """
     from mteb.abstasks import AbsTaskBitextMining, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
 
@@ -33,10 +33,10 @@ def cut(task, limit: int) -> None:
         AbsTaskSTS: _scored,
     }
     known = [smaller for kind, smaller in kinds.items() if isinstance(task, kind)]
-    if not known:
+    if not known or getattr(task, "is_cross_validation", False):  # its parts would need rules of their own
         raise UserError(
-            f"{task.metadata.name} is of type {task.metadata.type}, and a limit is for classification, STS, bitext mining, "
-            "retrieval and reranking: score it whole, without a limit, or leave it out"
+            f"{task.metadata.name} is of type {task.metadata.type}, and a limit is for classification (not cross-validated), "
+            "STS, bitext mining, retrieval and reranking: score it whole, without a limit, or leave it out"
         )
     # Splits that several subsets share, as of bitext mining in many languages, are cut once.
     places = {}
@@ -75,39 +75,23 @@ def _pairs(data, limit: int, _):
 def _classified(data, limit: int, task):
     """The first rows, and on to a third label if there is one: mteb takes two for a yes and a no, which are 0 and 1."""
     labels = _labels(data, task)
-    third = next((i for i, label in enumerate(labels) if len({*labels[:i], label}) > 2), 0)
-    return _first(data, max(limit, third + 1 if len(set(labels[:limit])) == 2 else 0))
+    firsts = {label: i for i, label in reversed(list(enumerate(labels)))}
+    third = sorted(firsts.values())[2:3]
+    return _first(data, max(limit, third[0] + 1) if third and len(set(labels[:limit])) == 2 else limit)
 
 
 def _trained_on(data, limit: int, task):
-    """The first rows of each label, as many of each as make about ``limit`` together, at least one.
-
-    A task that divides these rows itself (cross-validation) gets more of each, until every part can be learned and scored.
-    """
+    """The first rows of each label, as many of each as make about ``limit`` together, at least one."""
     labels = _labels(data, task)
     positions = defaultdict(list)
     for position, label in enumerate(labels):
         positions[label].append(position)
-    for share in range(max(1, limit // len(positions)), len(labels) + 1):
-        kept = sorted(position for some in positions.values() for position in some[:share])
-        if not task.is_cross_validation or _divides([labels[position] for position in kept], task):
-            return data.select(kept)
-    return data
+    share = max(1, limit // len(positions))
+    return data.select(sorted(position for some in positions.values() for position in some[:share]))
 
 
 def _labels(data, task) -> list:
     return [tuple(label) if isinstance(label, list) else label for label in data[task.label_column_name]]
-
-
-def _divides(labels: list, task) -> bool:
-    """Whether each of mteb's parts is learned from two labels and scored on another number, or on all there are."""
-    from sklearn.model_selection import KFold
-
-    if len(labels) < task.n_splits:
-        return False
-    folds = KFold(n_splits=task.n_splits, shuffle=True, random_state=task.seed).split(labels)
-    kinds = [({labels[i] for i in learned}, {labels[i] for i in held}) for learned, held in folds]
-    return all(len(learned) > 1 and len(held) != 2 or held == set(labels) for learned, held in kinds)
 
 
 def _queries(data: dict, limit: int, _) -> dict:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from jtcse.errors import UserError
+from jtcse.errors import NoRoom, UserError
 from jtcse.files import FULL
 from jtcse.hub import ADVICE
 from jtcse.zero_shot import counts, downloads, limits
@@ -60,6 +60,9 @@ def load(task, *, limit: int | None = None, tries: int = 3, pause: float = 2.0) 
             return _whole(task)
         limits.cut(task, limit)
         return []
+    except KeyError as error:  # a subset or split that the data lack
+        task.data_loaded, task.dataset = False, None
+        raise Missing(f"{task.metadata.name} has no {error}; {KINDS['incomplete']}", "incomplete") from error
     except UserError:
         task.data_loaded, task.dataset = False, None
         raise
@@ -147,7 +150,7 @@ def _may_pass(error: BaseException) -> bool:
 def _missing(task, kind: str, error: BaseException) -> UserError:
     """The error for a task that did not load; damaged files leave the cache."""
     if any(isinstance(one, OSError) and one.errno in FULL for one in _chain(error)):
-        return UserError(f"no room left for the data of {task.metadata.name} ({error}); free some space and try again")
+        return NoRoom(f"no room left for the data of {task.metadata.name} ({error}); free some space and try again")
     path = task.metadata.dataset["path"]
     innermost = list(_chain(error))[-1] if kind == "broken" else error
     first_line = (str(innermost).strip().splitlines() or [""])[0][:200]
@@ -171,7 +174,7 @@ def _whole(task) -> list[str]:
         more = f" (and {len(fewer) - 1} more)" if len(fewer) > 1 else ""
         words = f"{task.metadata.name} is not whole: found {fewer[0]}{more}; {KINDS['incomplete']}"
         raise Missing(words + _forgotten(task.metadata.dataset["path"], "incomplete"), "incomplete")
-    return [f"{task.metadata.name}: found {one}: it is not quite the set of published scores" for one in found]
+    return [f"{task.metadata.name}: found {one}: its score is of more than the published ones are" for one in found]
 
 
 def availability(task) -> tuple[float | None, Missing | None]:

@@ -34,7 +34,7 @@ CHARACTERS_PER_TOKEN = 4.3  # of English with BERT's vocabulary, the space after
 WORDS = """the of and to in is it was for on that with he as at by his from are they be this have not had one all
 were when we there can an your which their said if do will each about how up out them then she many some so""".split()  # noqa: SIM905
 ENOUGH_SECONDS, MOST_TEXTS = 0.15, 65_536  # of one measurement
-AT_ONCE = 8  # questions to the hub at the same time
+AT_ONCE = 1  # questions to the hub at a time: downloads.patience changes the hub's client for all threads
 UNCOUNTED = "mteb has no statistics of these texts, so nobody knows how many they are"
 KEPT_HERE = "the hub gives no answer, but some of the data lie in the cache"
 NAMED = 4  # tasks that a reason names
@@ -124,15 +124,16 @@ def throughput(encoder: Encoder) -> Rate:
 
 
 def _seconds_a_text(encoder: Encoder, tokens: int, draw: np.random.Generator) -> float:
-    """Of ever more texts at once, until they take long enough to be timed."""
-    count = 1
+    """The least of ever more texts at once, until they take long enough to be timed."""
+    count, best = max(1, TOKENS[-1] // tokens), np.inf
     while True:
         texts = _made(tokens, count, draw)
         began = time.perf_counter()
         encoder.encode(texts)
         took = time.perf_counter() - began
+        best = min(best, took / count)
         if took > ENOUGH_SECONDS or count >= MOST_TEXTS:
-            return took / count
+            return best
         count *= 4
 
 
@@ -149,7 +150,9 @@ def _asked(tasks: Mapping[Wanted, AbsTask]) -> dict[Wanted, _Answer]:
     """What the hub says of each task; each repository is asked for once, and a silent hub not for all of them."""
     from tqdm import tqdm
 
-    first = {_repository(task): task for task in reversed(tasks.values())}
+    first: dict[tuple, AbsTask] = {}
+    for task in tasks.values():
+        first.setdefault(_repository(task), task)
     silent: list[Missing] = []
 
     def ask(task: AbsTask) -> _Answer:
@@ -212,7 +215,7 @@ def _cells(steps: Sequence[Step]) -> tuple[str, str, str]:
     left = [step for step in steps if step.state == TO_DO]
     return (
         _total([step.texts for step in steps], ",d"),
-        _total([step.gigabytes for step in left], ",.2f"),
+        _total([step.gigabytes for step in left], ",.3f"),
         _total([step.minutes for step in left], ",.1f"),
     )
 
@@ -236,18 +239,21 @@ def _reasons(steps: Sequence[Step]) -> Iterator[str]:
         if step.words:
             said.setdefault(step.words, []).append(_name(step.wanted))
     for words, names in said.items():
+        if len(names) == 1 and words.startswith(names[0].partition(":")[0]):
+            yield words
+            continue
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         yield f"{', '.join(names[:NAMED])}{more}: {words}"
 
 
 def _totals(steps: Sequence[Step]) -> str:
     counts = Counter(step.state for step in steps)
-    told = f"{counts[DONE]} of {len(steps)} tasks are done, {counts[TO_DO]} remain, {counts[MISSING]} are missing"
+    told = f"{counts[DONE]} of {len(steps)} tasks are done, {counts[TO_DO]} to do, {counts[MISSING]} missing"
     if not counts[TO_DO]:
         return told
     texts, gigabytes, minutes = _cells([step for step in steps if step.state == TO_DO])
     return (
-        f"{told}; what remains: {texts} texts, {gigabytes} GB to download, about {minutes} minutes on this machine. The minutes "
+        f"{told}; what is to do: {texts} texts, {gigabytes} GB to download, about {minutes} minutes on this machine. The minutes "
         "are an estimate, without downloads, from English texts timed just now: those in scripts that the encoder's vocabulary "
         "lacks take longer, those that it has embedded before take no time"
     )

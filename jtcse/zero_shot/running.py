@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jtcse.errors import UserError
+from jtcse.errors import NoRoom, UserError
 from jtcse.zero_shot.cache import TextCache
 from jtcse.zero_shot.identity import fingerprint
 from jtcse.zero_shot.sizes import size_of
@@ -21,6 +21,7 @@ from jtcse.zero_shot.tasks import Wanted, opened
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
+    from mteb.results import TaskResult
     from rich.console import Console
     from rich.progress import Progress
 
@@ -35,7 +36,10 @@ UNKNOWN_SIZE = 100_000  # characters that the bar counts for a task whose size n
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went with one task: kept from before, scored now, missing (its data), or failed; ``words`` say why."""
+    """How it went with one task: kept from before, scored now, missing (its data), or failed; ``words`` say why.
+
+    Of a scored task they say what is odd about its data.
+    """
 
     name: str
     state: str
@@ -129,28 +133,32 @@ def _outcome(work: _Work, one: Wanted, task: AbsTask) -> Outcome:
         return Outcome(one.name, KEPT)
     work.bar.begins(one.name)
     try:
-        work.store.write(task, _scored(work, task))
+        result, notes = _scored(work, task)
+        work.store.write(task, result)
     except Missing as error:
         return Outcome(one.name, MISSING, str(error))
-    except UserError:
-        raise  # a full disk, a model that gives NaN: nothing that another task would not meet as well
+    except NoRoom:
+        raise
+    except UserError as error:
+        return Outcome(one.name, FAILED, str(error))
     except Exception as error:  # whatever a task's own code makes of its data: the others go on
         first = (str(error).strip().splitlines() or [""])[0][:300]
         return Outcome(one.name, FAILED, f"{type(error).__name__}: {first}")
-    return Outcome(one.name, SCORED, seconds=time.perf_counter() - began)
+    return Outcome(one.name, SCORED, "; ".join(notes), time.perf_counter() - began)
 
 
-def _scored(work: _Work, task: AbsTask):
-    """The result of an unchanged task; its data are let go of afterwards."""
+def _scored(work: _Work, task: AbsTask) -> tuple[TaskResult, list[str]]:
+    """The result of an unchanged task, and what is to be said of its data, which are let go of afterwards."""
     import mteb
 
     from jtcse.zero_shot.adapter import MtebEncoder
     from jtcse.zero_shot.loading import load
 
-    load(task, limit=work.settings.limit, tries=work.settings.tries)
+    notes = load(task, limit=work.settings.limit, tries=work.settings.tries)
     model = MtebEncoder(work.kept_encoder(), work.store.label, work.store.revision)
     try:
-        return mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False).task_results[0]
+        done = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)
+        return done.task_results[0], notes
     finally:
         task.unload_data()
 

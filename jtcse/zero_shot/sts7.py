@@ -92,5 +92,5 @@ def _read(store: Store) -> dict[str, Kept]:
     try:
         told: Mapping = json.loads(path.read_text(encoding="utf8"))
         return {name: Kept(**one) for name, one in told.items()}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no whole file of scores ({error}); delete it and run again") from error

@@ -79,7 +79,6 @@ def test_help_of_every_verb_has_examples(verb):
         (["evaluate", "--system", "simcsee"], ["simcsee", "did you mean 'simcse'", "promptbert"]),
         (["evaluate", "--system", "simcse", "--backbone", "bertt"], ["bertt", "did you mean 'bert'"]),
         (["evaluate", "--system", "simcse", "--pooling", "mean"], ["--pooling mean", "--system simcse", "leave one"]),
-        (["evaluate", "--system", "simcse", "--workdir", "w"], ["--workdir w has no effect", "leave it out"]),
         (["evaluate", "no/model", "--backbone", "roberta"], ["--backbone roberta has no effect", "without --system"]),
         (["evaluate", "--system", "simcse", "--profile", "mini", "--pooling", "cls"], ["--pooling cls has no effect"]),
         (["evaluate", "--system", "consert"], ["no bert checkpoint of ConSERT", "jtcse systems show consert"]),
@@ -95,7 +94,7 @@ def test_bad_words_are_refused_before_anything_runs(words, said, tmp_path):
 def test_unknown_pooling_and_task_name_the_nearest_one(tmp_path, loopback_hub):
     model = standin.bert(tmp_path / "model")
     refused(jtcse("evaluate", model, "--pooling", "men"), "'men'", "did you mean 'mean'")
-    refused(jtcse("evaluate", model, "--tasks", "STS21"), "'STS21'", "did you mean")
+    refused(jtcse("evaluate", model, "--tasks", "sts7:STS21"), "'STS21'", "did you mean")
 
 
 def test_a_checkpoint_of_another_layout_is_refused_by_what_it_is(tmp_path):
@@ -112,9 +111,9 @@ def test_a_checkpoint_of_another_layout_is_refused_by_what_it_is(tmp_path):
 
 def test_a_released_checkpoint_is_scored_and_told_in_the_file(tmp_path, loopback_hub):
     model = standin.bert(tmp_path / "model")
-    result = jtcse("evaluate", "--system", "simcse", model, "--tasks", "STS-B", "--json", tmp_path / "s.json")
+    result = jtcse("evaluate", "--system", "simcse", model, "--tasks", "sts7:STS-B", "--json", tmp_path / "s.json")
     assert result.returncode == 0, result.stderr
-    plain = jtcse("evaluate", model, "--pooling", "cls", "--tasks", "STS-B", "--json", tmp_path / "p.json")
+    plain = jtcse("evaluate", model, "--pooling", "cls", "--tasks", "sts7:STS-B", "--json", tmp_path / "p.json")
     assert plain.returncode == 0, plain.stderr
     one, other = (json.loads((tmp_path / name).read_text()) for name in ("s.json", "p.json"))
     assert one["scores"] == other["scores"]

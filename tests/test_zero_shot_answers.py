@@ -167,7 +167,7 @@ def test_a_whole_table_is_answered_by_its_rows_and_its_averages(place: str, stor
     keep(store, *(row.wanted for row in rows(place)))
     named = by_name(metrics(store, *JTCSE, []))
     short = place.removesuffix("-right")
-    form, _ = AVERAGES[short]
+    form, averages = AVERAGES[short]
     points = {row.row: plain(place, row.row) for row in rows(place)}
     expected = {f"{short}/{form.format(name)}": value for name, value in points.items()}
     expected |= {f"{short}/{form.format(name)}": fmean(points.values()) for name in averages}

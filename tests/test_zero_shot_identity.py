@@ -157,12 +157,19 @@ def nudged(model, name: str) -> None:
         flat[-1] = torch.nextafter(flat[-1], torch.tensor(9.0))
 
 
-def test_a_pooler_that_was_made_at_random_does_not_matter_and_a_real_one_does(parts: Parts, tmp_path: Path) -> None:
-    lacking, whole = open_model(without_pooler(parts, tmp_path / "lacking"), precision="fp32"), parts.encoder()
-    before = fingerprint(lacking), fingerprint(whole)
-    for encoder in (lacking, whole):
+def test_a_pooler_counts_where_it_is_read_and_nowhere_else(parts: Parts, tmp_path: Path) -> None:
+    lacking = open_model(without_pooler(parts, tmp_path / "lacking"), precision="fp32")
+    encoders = {"unread": parts.encoder(), "at random": lacking, "read": parts.encoder(pooling="pooler")}
+    before = {name: fingerprint(encoder) for name, encoder in encoders.items()}
+    for encoder in encoders.values():
         nudged(encoder.model, "pooler.dense.weight")
-    assert fingerprint(lacking) == before[0] and fingerprint(whole) != before[1]
+    assert {name for name, encoder in encoders.items() if fingerprint(encoder) != before[name]} == {"read"}
+
+
+def test_a_tower_that_was_saved_with_its_random_pooler_is_still_the_same(parts: Parts, tmp_path: Path) -> None:
+    lacking = open_model(without_pooler(parts, tmp_path / "lacking"), precision="fp32")
+    lacking.save(tmp_path / "saved")
+    assert fingerprint(open_model(tmp_path / "saved", precision="fp32")) == fingerprint(lacking)
 
 
 FROM_ANOTHER_PROCESS = """
@@ -187,7 +194,7 @@ def test_another_process_finds_the_same(parts: Parts, tmp_path: Path, monkeypatc
 
 
 def test_each_tensor_counts_to_its_last_bit(parts: Parts) -> None:
-    encoder = parts.encoder()
+    encoder = parts.encoder(pooling="pooler")
     found = [fingerprint(encoder)]
     names = [name for name, _ in encoder.model.named_parameters()]
     for name in names:

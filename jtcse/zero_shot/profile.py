@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jtcse.errors import UserError, unknown
+from jtcse.errors import NoRoom, UserError, unknown
 from jtcse.run import Run, Workspace
 from jtcse.zero_shot import record, sts7
 from jtcse.zero_shot.running import FAILED, KEPT, MISSING, SCORED, Outcome, open_cache, score, store_of
@@ -88,8 +88,10 @@ def _seven(run: Run, encoder: Encoder, store: Store, names: Sequence[str]) -> tu
     from jtcse.zero_shot.adapter import KeptEncoder
 
     try:
-        with open_cache(run.workspace.root, run.settings.zero_shot) as cache:
+        with store.claimed(sts7.WORD, wait=True), open_cache(run.workspace.root, run.settings.zero_shot) as cache:
             scores, fresh = sts7.score(KeptEncoder(encoder, store.revision, cache), store, names, run.settings)
+    except NoRoom:
+        raise
     except UserError as error:
         return {}, [Outcome(sts7.WORD, MISSING, str(error))]
     return scores, [Outcome(sts7.WORD, SCORED if fresh else KEPT)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jtcse.errors import NoRoom, UserError
+from jtcse.files import FULL
 from jtcse.zero_shot.cache import TextCache
 from jtcse.zero_shot.identity import fingerprint
 from jtcse.zero_shot.sizes import size_of
@@ -142,6 +143,8 @@ def _outcome(work: _Work, one: Wanted, task: AbsTask) -> Outcome:
     except UserError as error:
         return Outcome(one.name, FAILED, str(error))
     except Exception as error:  # whatever a task's own code makes of its data: the others go on
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise NoRoom(f"no room left to score {one.name} ({error}); free some space and run the same command again") from error
         first = (str(error).strip().splitlines() or [""])[0][:300]
         return Outcome(one.name, FAILED, f"{type(error).__name__}: {first}")
     return Outcome(one.name, SCORED, "; ".join(notes), time.perf_counter() - began)

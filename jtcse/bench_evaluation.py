@@ -80,9 +80,10 @@ def _usual(name: str) -> tuple[Any, Clock]:
 
 def _ours(name: str, folder: Path) -> tuple[Any, Clock]:
     from jtcse.opening import open_model
-    from jtcse.zero_shot.adapter import KeptEncoder, MtebEncoder
+    from jtcse.zero_shot.adapter import MtebEncoder
     from jtcse.zero_shot.cache import TextCache
     from jtcse.zero_shot.identity import fingerprint
+    from jtcse.zero_shot.kept_encoder import KeptEncoder
 
     encoder = open_model(name, pooling="mean")
     key = fingerprint(encoder)

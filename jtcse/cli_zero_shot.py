@@ -46,7 +46,8 @@ class Asked:
 
     def told(self) -> dict[str, Any]:
         """What belongs beside the scores in a file."""
-        asked = {"models": list(self.models), "system": self.system, "backbone": self.backbone, "profile": self.profile}
+        backbone = self.backbone or ("bert" if self.system and not self.trained else None)
+        asked = {"models": list(self.models), "system": self.system, "backbone": backbone, "profile": self.profile}
         asked |= {"tasks": self.tasks, "limit": self.limit, "precision": self.precision}
         return {"pooling": self.pooling or "the model's own"} | {name: value for name, value in asked.items() if value}
 

@@ -25,7 +25,7 @@ LONGEST = 180  # seconds of a call
 MODULES = """torch transformers.models.bert.modeling_bert transformers.models.bert.tokenization_bert transformers.models.auto
 sentence_transformers sklearn.linear_model sklearn.model_selection scipy.stats datasets mteb pytrec_eval pandas rich.progress
 jtcse.cli jtcse.encoder jtcse.stock jtcse.paper.printed jtcse.zero_shot.profile jtcse.zero_shot.adapter
-jtcse.zero_shot.loading""".split()
+jtcse.zero_shot.loading""".split()  # noqa: SIM905
 SETTINGS = {
     "COLUMNS": "200",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -58,11 +58,10 @@ class Forked:
         kept = {name: value for name, value in os.environ.items() if not name.endswith("_OFFLINE")}
         settings = {**kept, **SETTINGS, "HF_ENDPOINT": url, "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
         self.folder, self.calls = home.parent / f"{home.name}_calls", 0
+        self.written: dict[int, tuple[str, str]] = {}
         self.folder.mkdir()
         command = [sys.executable, __file__]
-        self.process = subprocess.Popen(
-            command, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(command, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def start(self, *words: object, cwd: Path, die_at: str = "", longest_file: int = 0) -> int:
         """Begin a call, in a folder of its own; gives its process id.
@@ -77,13 +76,13 @@ class Forked:
         cwd.mkdir(parents=True, exist_ok=True)
         call = {"words": [str(word) for word in words], "cwd": str(cwd), "out": out, "error": error}
         pid = self._asked(call | {"die_at": die_at, "longest_file": longest_file})
-        self._written = getattr(self, "_written", {}) | {pid: (out, error)}
+        self.written[pid] = (out, error)
         return pid
 
     def end(self, pid: int) -> Done:
         """Wait for a call."""
         status = os.waitstatus_to_exitcode(self._asked({"wait": pid}))
-        return Done(status, *(Path(path).read_text(encoding="utf8") for path in self._written[pid]))
+        return Done(status, *(Path(path).read_text(encoding="utf8") for path in self.written[pid]))
 
     def run(self, *words: object, cwd: Path, die_at: str = "", longest_file: int = 0) -> Done:
         """A call from beginning to end."""
@@ -92,7 +91,9 @@ class Forked:
     def _asked(self, message: dict) -> int:
         self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        answer = self.process.stdout.readline()
+        assert answer, "the process that is forked has ended; its error is among the test's captured output"
+        return int(answer)
 
     def __enter__(self) -> Forked:
         return self

@@ -1,9 +1,10 @@
-"""The words of ``jtcse evaluate`` for tasks of mteb: what is refused before anything runs, plans, files, and several processes."""
+"""The words of ``jtcse evaluate`` for tasks of mteb: what is refused before anything runs, plans, files, processes."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,7 +77,10 @@ def sentence(done: Done) -> str:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--tasks", "Banking77Clasification"], ["mteb has no task 'Banking77Clasification'", "Banking77Classification"]),
+        (
+            ["--tasks", "Banking77Clasification"],
+            ["mteb has no task 'Banking77Clasification'", "Banking77Classification"],
+        ),
         (["--tasks", "STS17:en-enn"], ["mteb's task 'STS17' has no subset 'en-enn'", "en-en"]),
         (["--tasks", "table7"], ["'table7'", "did you mean 'table", "table1-right"]),
         (["--tasks", "table2:en"], ["'table2:en' asks for subsets of a list"]),
@@ -101,14 +105,18 @@ def test_nobody_to_score_is_said(world: World, tmp_path: Path) -> None:
 
 def test_a_limit_of_one_row_is_refused(world: World, tmp_path: Path) -> None:
     done = world.jtcse("evaluate", world.model, "--tasks", ONE, "--limit", 1, cwd=tmp_path)
-    assert done.status == 2 and "--limit" in done.error and "x>=2" in done.error
+    assert done.status == 2 and re.search(r"Invalid value for '--limit'.* 2|x>=2", done.error), done.error
     assert not list(tmp_path.iterdir())
 
 
 def test_help_shows_examples_with_tasks(world: World, tmp_path: Path) -> None:
     done = world.jtcse("evaluate", "--help", cwd=tmp_path)
     assert done.status == 0
-    for example in ("--tasks table2 --plan", "--tasks table1-right,Banking77Classification", "--tasks sts7:STS-B+SICK-R"):
+    for example in (
+        "--tasks table2 --plan",
+        "--tasks table1-right,Banking77Classification",
+        "--tasks sts7:STS-B+SICK-R",
+    ):
         assert example in done.out, example
 
 
@@ -118,7 +126,11 @@ def test_without_mteb_its_tasks_are_refused_with_the_way_to_it(world: World, tmp
     assert not list(tmp_path.rglob("*.json"))
 
 
-@pytest.mark.xfail(strict=True, reason="adapter.py imports mteb for the encoder that sts7 uses; answers.py opens tasks for no tasks")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="adapter.py imports mteb for the encoder that sts7 uses; answers.py opens tasks for no tasks",
+)
 def test_without_mteb_the_seven_tasks_are_scored(world: World, tmp_path: Path) -> None:
     done = world.jtcse("-c", WITHOUT_MTEB, "evaluate", world.model, "--tasks", "sts7:STS-B", cwd=tmp_path)
     assert done.status == 0, done.error
@@ -130,14 +142,16 @@ def test_without_mteb_the_seven_tasks_are_scored(world: World, tmp_path: Path) -
 def test_a_plan_tells_what_is_done_and_what_is_to_do_and_scores_nothing(world: World, tmp_path: Path) -> None:
     done = world.jtcse("evaluate", world.model, "--tasks", f"{ONE},{OTHER}", "--plan", "--workdir", "w", cwd=tmp_path)
     assert done.status == 0, done.error
-    assert "0 of 2 tasks are done, 2 remain" in done.out
+    assert "0 of 2 tasks are done" in done.out and done.out.count("│ to do") == 2
     assert not list(tmp_path.rglob("*.json"))
     assert world.jtcse("evaluate", world.model, "--tasks", ONE, "--workdir", "w", cwd=tmp_path).status == 0
     again = world.jtcse("evaluate", world.model, "--tasks", f"{ONE},{OTHER}", "--plan", "--workdir", "w", cwd=tmp_path)
-    assert "1 of 2 tasks are done, 1 remain" in again.out
+    assert "1 of 2 tasks are done" in again.out and again.out.count("│ to do") == 1
 
 
-def test_the_file_has_sts7_with_intervals_and_the_scores_of_tasks_and_the_settings(world: World, tmp_path: Path) -> None:
+def test_the_file_has_sts7_with_intervals_and_the_scores_of_tasks_and_the_settings(
+    world: World, tmp_path: Path
+) -> None:
     words = ("evaluate", world.model, "--pooling", "mean", "--tasks", f"sts7:STS12+STS-B,{ONE}", "--json", "told.json")
     done = world.jtcse(*words, cwd=tmp_path)
     assert done.status == 0, done.error
@@ -152,7 +166,12 @@ def test_the_file_has_sts7_with_intervals_and_the_scores_of_tasks_and_the_settin
     }  # fmt: skip
     [path] = (tmp_path / "build" / "checkpoints" / "records").iterdir()
     metrics = {one["name"]: one for one in json.loads(path.read_text())["metrics"]}
-    assert path.name.startswith("zero_shot_") and metrics.keys() == {"sts7/STS12", "sts7/STSB", f"zero_shot/{ONE}", "tasks/done"}
+    assert path.name.startswith("zero_shot_") and metrics.keys() == {
+        "sts7/STS12",
+        "sts7/STSB",
+        f"zero_shot/{ONE}",
+        "tasks/done",
+    }
     assert metrics["sts7/STS12"]["low"] < metrics["sts7/STS12"]["value"] == pytest.approx(scores["STS12"], abs=1e-3)
 
 
@@ -182,7 +201,9 @@ def waited(condition: Callable[[], object], seconds: float) -> bool:
     return False
 
 
-def test_workers_end_with_the_first_process_and_the_next_call_scores_each_task_once(world: World, tmp_path: Path) -> None:
+def test_workers_end_with_the_first_process_and_the_next_call_scores_each_task_once(
+    world: World, tmp_path: Path
+) -> None:
     tasks = f"{ONE},{OTHER},{THIRD}"
     words = ("evaluate", world.model, "--tasks", tasks, "--jobs", 2, "--workdir", tmp_path / "w", "--json", "told.json")
     for one in world.silent:

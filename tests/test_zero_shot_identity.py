@@ -30,8 +30,8 @@ from jtcse.systems.isbert import ConvolvedEncoder, fresh_convolutions
 from jtcse.systems.promcse import Prefixed, PrefixEncoder
 from jtcse.systems.whitening import whitened
 from jtcse.templates import TemplateEncoder
-from jtcse.zero_shot.adapter import KeptEncoder
 from jtcse.zero_shot.identity import fingerprint
+from jtcse.zero_shot.kept_encoder import KeptEncoder
 
 SENTENCES = standin.sentences(12, seed=4)
 ASKED = 'This sentence of "X" means [MASK] .'

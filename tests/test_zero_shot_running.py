@@ -1,7 +1,7 @@
-"""Tasks of mteb through ``jtcse evaluate``: the scores are mteb's own, nothing is done twice, and nothing that fails takes the rest along.
+"""Tasks of mteb through ``jtcse evaluate``: scores are mteb's own, nothing is done twice, and what fails stops nothing else.
 
-The tasks are mteb's, their data are made up in the numbers that mteb counts, the hub is on the loopback address. The first two calls
-meet an empty cache, one of them a hub that fails in four ways; all later ones find the data on disk. Every call is a process.
+The tasks are mteb's, their data are made up in the numbers that mteb counts, the hub is on the loopback address. The first two
+calls meet an empty cache, one of them a hub that fails in four ways; all later ones find the data on disk. Each call is a process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from forked import Done, Forked
 
 from jtcse.ledger import entries, shelf
 
-SOUND, GATED, GONE, SHORT, ILL = "BIOSSES", "AILAStatutes", "SiswatiNewsClassification", "NorwegianCourtsBitextMining", "RomaTalesBitextMining"
+SOUND, GATED, GONE, SHORT, ILL = (
+    "BIOSSES",
+    "AILAStatutes",
+    "SiswatiNewsClassification",
+    "NorwegianCourtsBitextMining",
+    "RomaTalesBitextMining",
+)
 FIVE = (SOUND, GATED, GONE, SHORT, ILL)
 PARTS = "STS22.v2:de-pl+fr-pl"
 TWO = f"{SOUND},{ILL}"
@@ -82,12 +88,26 @@ class World:
 
     def evaluate(self, workdir: Path, tasks: str, *words: object, model: Path | None = None, **fault: object) -> Done:
         """Score a checkpoint in a workspace."""
-        given = ("evaluate", model or self.model, "--tasks", tasks, "--workdir", workdir, "--json", workdir / "told.json")
+        given = (
+            "evaluate",
+            model or self.model,
+            "--tasks",
+            tasks,
+            "--workdir",
+            workdir,
+            "--json",
+            workdir / "told.json",
+        )
         return self.forked.run(*given, *words, cwd=workdir, **fault)
 
 
 def faults() -> list[loopback.Fault]:
-    of = {GATED: ("AILA_statutes", 401), GONE: ("SiswatiNews", 404), ILL: ("roma-tales", 500), SHORT: ("NorwegianCourts.*jsonl", "cut short")}
+    of = {
+        GATED: ("AILA_statutes", 401),
+        GONE: ("SiswatiNews", 404),
+        ILL: ("roma-tales", 500),
+        SHORT: ("NorwegianCourts.*jsonl", "cut short"),
+    }
     return [loopback.Fault(where, does) for where, does in of.values()]
 
 
@@ -100,7 +120,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with loopback.serve(root, [every, *wrong]) as url, Forked(url, folder / "home") as forked:
         made = forked.run("-c", MAKE, root, models, *FIVE, cwd=folder)
         assert made.status == 0, made.error
-        words = ("evaluate", models / "seed_0", "--tasks", ",".join(FIVE), "--workdir", workdir, "--json", workdir / "told.json")
+        words = (
+            "evaluate",
+            models / "seed_0",
+            "--tasks",
+            ",".join(FIVE),
+            "--workdir",
+            workdir,
+            "--json",
+            workdir / "told.json",
+        )
         ill = forked.run(*words, cwd=workdir)
         (workdir / "told.json").rename(workdir / "ill.json")
         for one in wrong:
@@ -163,7 +192,9 @@ def test_tasks_that_cannot_be_had_are_told_with_their_reasons_and_the_others_are
     shown = " ".join(world.ill.out.split())
     for reason in ("hf auth login", "it is not there any more, or private", "downloaded again", "HF_ENDPOINT"):
         assert all(word in shown for word in reason.split()), reason
-    assert {name: cells.split()[0] for name, cells in rows(world.ill).items() if name in FIVE[1:]} == dict.fromkeys(FIVE[1:], "missing")
+    assert {name: cells.split()[0] for name, cells in rows(world.ill).items() if name in FIVE[1:]} == dict.fromkeys(
+        FIVE[1:], "missing"
+    )
 
 
 def test_when_the_hub_is_well_again_the_same_command_does_the_rest_only(world: World) -> None:
@@ -176,7 +207,9 @@ def test_when_the_hub_is_well_again_the_same_command_does_the_rest_only(world: W
 # -- scores -----------------------------------------------------------------------------------------------------
 
 
-def test_scores_are_those_of_mteb_with_the_same_model_through_sentence_transformers(world: World, tmp_path: Path) -> None:
+def test_scores_are_those_of_mteb_with_the_same_model_through_sentence_transformers(
+    world: World, tmp_path: Path
+) -> None:
     done = world.evaluate(tmp_path, PARTS)
     assert done.status == 0, done.error
     reference = world.forked.run("-c", REFERENCE, world.model, tmp_path / "reference.json", *FIVE, cwd=tmp_path)
@@ -263,7 +296,11 @@ def test_an_encoder_that_gives_nan_is_one_sentence_and_nothing_is_kept(world: Wo
     shutil.copytree(world.model, model)
     assert world.forked.run("-c", SPOIL, model / "model.safetensors", cwd=tmp_path).status == 0
     done = world.evaluate(tmp_path / "w", TWO, model=model)
-    assert "2 of 2 have no score" in sentence(done) and "the encoder gives NaN" in sentence(done) and "--precision fp32" in sentence(done)
+    assert (
+        "2 of 2 have no score" in sentence(done)
+        and "the encoder gives NaN" in sentence(done)
+        and "--precision fp32" in sentence(done)
+    )
     assert results(tmp_path / "w") == [] and not (tmp_path / "w" / "records").exists()
 
 

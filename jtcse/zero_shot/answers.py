@@ -71,7 +71,8 @@ def _of_place(store: Store, place: str, column: str) -> Iterator[Metric]:
     if place not in LISTS and place != "table1":
         return
     of = rows("table1-right" if place == "table1" else place)
-    points = {row.row: _answer(store, row) for row in of}
+    scored = store.names()  # what has no file is not looked up in mteb, which need not be installed for other numbers
+    points = {row.row: _answer(store, row) for row in of if row.wanted.name in scored}
     known = {name: value for name, value in points.items() if value is not None}
     sizes = {row.row: samples(opened(row.wanted), row.subset) for row in of if row.row in known}
     for name, value in known.items():
@@ -107,8 +108,10 @@ def _mean(result: TaskResult, task: AbsTask, metric: str, subset: str | None = N
 
 def _retrieval(store: Store, wanted: Iterable[Wanted], column: str) -> Iterator[Metric]:
     """The metrics of Table VI, each the mean over the retrieval tasks of a list, once all of these are done."""
-    tasks = [task for task in map(opened, wanted) if task.metadata.type == "Retrieval"]
-    tasks = tasks or [opened(one) for one in of_words("table6")]
+    asked = [one for one in wanted if opened(one).metadata.type == "Retrieval"] or of_words("table6")
+    if {one.name for one in asked} - {*store.names()}:
+        return
+    tasks = [opened(one) for one in asked]
     results = [store.result(task) for task in tasks]
     if any(result is None for result in results):
         return

@@ -85,7 +85,7 @@ def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
 
 
 def _seven(run: Run, encoder: Encoder, store: Store, names: Sequence[str]) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
-    from jtcse.zero_shot.adapter import KeptEncoder
+    from jtcse.zero_shot.kept_encoder import KeptEncoder
 
     try:
         with store.claimed(sts7.WORD, wait=True), open_cache(run.workspace.root, run.settings.zero_shot) as cache:

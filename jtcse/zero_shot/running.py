@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from jtcse.config import ZeroShotSettings
     from jtcse.encoder import Encoder
-    from jtcse.zero_shot.adapter import KeptEncoder
+    from jtcse.zero_shot.kept_encoder import KeptEncoder
 
 KEPT, SCORED, MISSING, FAILED = "kept", "scored", "missing", "failed"
 GIB = 2**30
@@ -107,7 +107,7 @@ class _Work:
     bar: Bar
 
     def kept_encoder(self) -> KeptEncoder:
-        from jtcse.zero_shot.adapter import KeptEncoder
+        from jtcse.zero_shot.kept_encoder import KeptEncoder
 
         return KeptEncoder(self.encoder, self.store.revision, self.cache, self.bar.advance)
 

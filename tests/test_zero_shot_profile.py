@@ -25,6 +25,7 @@ from jtcse.plotting.zero_shot_runs import progress_map
 from jtcse.records import write_record
 from jtcse.run import Run, Workspace
 from jtcse.zero_shot import parts
+from jtcse.zero_shot import profile as scoring
 from jtcse.zero_shot.running import Outcome
 from jtcse.zero_shot.subjects import subjects
 
@@ -303,3 +304,27 @@ def test_a_profile_that_trains_shows_its_averages_on_the_first_page_and_not_the_
     assert "seven_tasks.ipynb::average_jtcse" in trains and "Nothing is trained" not in trains
     assert "seven_tasks.ipynb::" not in scores and "Nothing is trained" in scores
     assert "begin" not in trains.replace("beginning", "") and "% only" not in scores
+
+
+def test_what_parts_tried_in_vain_is_told_and_not_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder of one is not to be had, a task of the other is not there: neither is asked for by the notebook."""
+    turned = {"zero_shot.systems": ["simcse", "diffcse"], "zero_shot.tasks": ["STS17:en-en,SiswatiNewsClassification"]}
+    run = Run("zero_shot", "checkpoints", load_settings("checkpoints", turned), Workspace(tmp_path))
+    (word,) = run.settings.zero_shot.tasks
+    parts.write(tmp_path / parts.marker("simcse-bert", word), [{"name": word, "state": "missing", "words": "no hub"}])
+    gone = {"name": "SiswatiNewsClassification", "state": "missing", "words": "gone"}
+    parts.write(tmp_path / parts.marker("diffcse-bert", word), [{"name": "STS17", "state": "scored", "words": ""}, gone])
+    asked = []
+
+    def scored(run, subject, encoder, seven, wanted, console=None, without=()):
+        asked.extend((subject.label, one.name) for one in wanted if one.name not in without)
+        return {}, [scoring.Outcome("STS17", "kept")]
+
+    monkeypatch.setattr(scoring, "score_encoder", scored)
+    monkeypatch.setattr(scoring.Subject, "open", lambda self, run: None)
+    found = {subject.label: {one.name: one.state for one in outcomes} for subject, outcomes in scoring.score_all(run)}
+    assert asked == [("diffcse-bert", "STS17")]
+    assert found == {
+        "simcse-bert": {word: "missing"},
+        "diffcse-bert": {"STS17": "kept", "SiswatiNewsClassification": "missing"},
+    }

@@ -1,7 +1,7 @@
 """Tasks of mteb through ``jtcse evaluate``: scores are mteb's own, nothing is done twice, and what fails stops nothing else.
 
 The tasks are mteb's, their data are made up in the numbers that mteb counts, the hub is on the loopback address. The first two
-calls meet an empty cache, one of them a hub that fails in four ways; all later ones find the data on disk. Each call is a process.
+calls meet an empty cache, one of them a hub that fails in four ways; later ones find the data on disk. Each call is a process.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def test_the_record_names_encoder_tasks_and_subsets(world: World, tmp_path: Path
 def test_a_second_call_asks_for_no_data_and_embeds_nothing(world: World) -> None:
     world.requests.asked.clear()
     before = numbers(world.workdir)
-    again = world.evaluate(world.workdir, ",".join(FIVE), die_at="jtcse.zero_shot.adapter:KeptEncoder.encode:1")
+    again = world.evaluate(world.workdir, ",".join(FIVE), die_at="jtcse.zero_shot.kept_encoder:KeptEncoder.encode:1")
     assert again.status == 0 and kept(again) == {*FIVE} and not scored(again), again.error
     assert world.requests.asked == []
     assert numbers(world.workdir) == before
@@ -261,7 +261,7 @@ def test_another_checkpoint_under_the_same_name_runs_again(world: World, tmp_pat
 MOMENTS = {
     "before the first result is written": ("jtcse.zero_shot.store:Store.write:1", set()),
     "while the first result is written": ("os:fsync:1", set()),
-    "within the second task": ("jtcse.zero_shot.adapter:KeptEncoder.encode:4", {SOUND}),
+    "within the second task": ("jtcse.zero_shot.kept_encoder:KeptEncoder.encode:4", {SOUND}),
     "while the second result is written": ("os:fsync:3", {SOUND}),
     "while the record is written": ("jtcse.zero_shot.record:write_record:1", {SOUND, ILL}),
 }

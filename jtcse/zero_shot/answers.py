@@ -57,7 +57,15 @@ def _main_scores(store: Store) -> Iterator[Metric]:
         if task is not None:
             whole = len(task.hf_subsets) == len(opened(Wanted(name)).hf_subsets)
             chosen = "" if whole else f"/{_words(task.hf_subsets)}"
-            yield from _metric(f"{head}/{name}{chosen}", _mean(store.result(task), task, "main_score"), samples(task))
+            yield from _metric(f"{head}/{name}{chosen}", _mean(store.result(task), task, "main_score"), _used(store, task))
+
+
+def _used(store: Store, task: AbsTask) -> int:
+    """What a result is of: the task's samples, of limited rows at most about so many of each split and subset."""
+    if store.limit is None:
+        return samples(task)
+    kept = store.limit * len(task.eval_splits) * len(task.hf_subsets)
+    return min(samples(task) or kept, kept)
 
 
 def _words(subsets: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ FOLDER = Path("zero_shot") / "done"  # of the markers, in the workspace
 
 
 def parts(settings: Settings) -> list[tuple[str, str]]:
-    """Label and list of each part, the first list of all encoders first; none where no tasks are named."""
+    """Label and list of each part; none where no tasks are named."""
     from jtcse.zero_shot.subjects import subjects
 
     words = settings.zero_shot.tasks
@@ -53,6 +53,22 @@ def marker_of(step: str) -> Path | None:
 def incomplete(build: Path, settings: Settings) -> list[str]:
     """Parts that have a marker in the workspace, and tasks without a result: steps to be taken again."""
     return [step_of(path) for part in parts(settings) if _left(build / (path := marker(*part)))]
+
+
+def without_result(build: Path, label: str, words: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Tasks of an encoder that its parts tried in vain, with state and reason; a word is there where the encoder was not had."""
+    found: dict[str, tuple[str, str]] = {}
+    for word in words:
+        told = _told(build / marker(label, word))
+        found |= {name: (state, why) for state in ("missing", "failed") for name, why in told.get(state, {}).items()}
+    return found
+
+
+def _told(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _left(path: Path) -> bool:

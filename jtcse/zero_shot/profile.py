@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jtcse.errors import NoRoom, UserError, unknown
 from jtcse.run import Run, Workspace
-from jtcse.zero_shot import record, sts7
+from jtcse.zero_shot import parts, record, sts7
 from jtcse.zero_shot.running import FAILED, KEPT, MISSING, SCORED, Outcome, open_cache, score, store_of
 from jtcse.zero_shot.subjects import Subject, subjects
 
@@ -30,39 +31,64 @@ Sets = tuple[str, ...] | None  # of sts7: () means all, None that it was not ask
 
 
 def score_all(run: Run, console: Console | None = None) -> list[tuple[Subject, list[Outcome]]]:
-    """Score all encoders of a profile on all its tasks; what is kept is not run again, what fails does not stop the others."""
+    """Score all encoders of a profile on all its tasks; what is kept is not run again, what fails does not stop the others.
+
+    What the pipeline's parts tried in vain (``parts.py``) is told, and not tried once more.
+    """
     words = run.settings.zero_shot.tasks
-    return [(one, score_subject(run, one, words, console)) for one in subjects(run.settings)] if words else []
+    found = []
+    for subject in subjects(run.settings) if words else []:
+        tried = parts.without_result(run.workspace.root, subject.label, words)
+        told = {name: Outcome(name, *state_and_words) for name, state_and_words in tried.items()}
+        found.append((subject, score_subject(run, subject, words, console, told)))
+    return found
 
 
-def score_subject(run: Run, subject: Subject, words: Sequence[str], console: Console | None = None) -> list[Outcome]:
+def score_subject(
+    run: Run,
+    subject: Subject,
+    words: Sequence[str],
+    console: Console | None = None,
+    told: Mapping[str, Outcome] = MappingProxyType({}),
+) -> list[Outcome]:
     """Score one encoder on tasks, and write its record ``records/zero_shot_<label>.json``.
 
     Args:
         run: profile, settings and workspace.
         words: as ``--tasks`` takes them, ``sts7`` among them.
+        told: outcomes of tasks, or of words, that are not to be tried again.
     Returns:
         an outcome for each task, and one for ``sts7``; where the encoder cannot be opened, one for each word, missing.
     Raises:
         UserError: a task that is not there, a full disk.
     """
-    seven, wanted = split(words)
+    left = [word for word in words if word not in told]
+    if not left:
+        return list(told.values())
+    seven, wanted = split(left)
     try:
         encoder = subject.open(run)
     except UserError as error:
-        return [Outcome(word, MISSING, str(error)) for word in words]
-    return score_encoder(run, subject, encoder, seven, wanted, console)[1]
+        return [*told.values(), *(Outcome(word, MISSING, str(error)) for word in left)]
+    return [*score_encoder(run, subject, encoder, seven, wanted, console, told)[1], *told.values()]
 
 
 def score_encoder(
-    run: Run, subject: Subject, encoder: Encoder, seven: Sets, wanted: list[Wanted], console: Console | None = None
+    run: Run,
+    subject: Subject,
+    encoder: Encoder,
+    seven: Sets,
+    wanted: list[Wanted],
+    console: Console | None = None,
+    without: Container[str] = (),
 ) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
     """As ``score_subject``, with the encoder open and the words read; returns the scores of ``sts7`` as well."""
     settings, root = run.settings.zero_shot, run.workspace.root
     store = store_of(encoder, subject.label, root, settings.limit)
-    scores, found = _seven(run, encoder, store, seven) if seven is not None else ({}, [])
+    scores, found = ({}, []) if seven is None or sts7.WORD in without else _seven(run, encoder, store, seven)
+    left = [one for one in wanted if one.name not in without]
     try:
-        found += score(encoder, subject.label, wanted, root, settings, console) if wanted else []
+        found += score(encoder, subject.label, left, root, settings, console) if left else []
     finally:  # an error that ends the call leaves a record of what there is
         _record(run, subject, store, wanted)
     return scores, found
@@ -76,11 +102,11 @@ def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
     """
     from jtcse.zero_shot.tasks import wanted
 
-    parts = [part.strip() for word in words for part in word.split(",")]
-    ours = [part for part in parts if part.partition(":")[0] == sts7.WORD]
-    names = [name for part in ours for name in part.partition(":")[2].split("+") if name]
+    pieces = [piece.strip() for word in words for piece in word.split(",")]
+    ours = [piece for piece in pieces if piece.partition(":")[0] == sts7.WORD]
+    names = [name for piece in ours for name in piece.partition(":")[2].split("+") if name]
     seven = None if not ours else () if sts7.WORD in ours else tuple(dict.fromkeys(names))
-    rest = [part for part in parts if part not in ours]
+    rest = [piece for piece in pieces if piece not in ours]
     return seven, wanted(",".join(rest)) if rest else []
 
 

@@ -5,6 +5,7 @@ Several processes may score the same encoder in one workspace: each takes the ne
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,8 @@ def _outcome(work: _Work, one: Wanted, task: AbsTask) -> Outcome:
         return Outcome(one.name, KEPT)
     work.bar.begins(one.name)
     try:
-        result, notes = _scored(work, task)
+        with _quietly():
+            result, notes = _scored(work, task)
         work.store.write(task, result)
     except Missing as error:
         return Outcome(one.name, MISSING, str(error))
@@ -164,6 +166,23 @@ def _scored(work: _Work, task: AbsTask) -> tuple[TaskResult, list[str]]:
         return done.task_results[0], notes
     finally:
         task.unload_data()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the bars of ``datasets`` and the advice of mteb, which would run through ours."""
+    import datasets
+
+    shown, log = datasets.are_progress_bars_disabled(), logging.getLogger("mteb")
+    level = log.level
+    datasets.disable_progress_bars()
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        if not shown:
+            datasets.enable_progress_bars()
 
 
 # -- progress ---------------------------------------------------------------------------------------------------

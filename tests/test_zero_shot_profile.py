@@ -242,11 +242,10 @@ def test_words_of_the_settings_are_the_tasks_that_they_name() -> None:
     assert zero_shot_runs.named("STS17:en-en") == ["STS17"]
 
 
-def test_a_profile_that_asks_for_nothing_says_how_to_ask(tmp_path: Path) -> None:
+def test_a_profile_that_asks_for_nothing_says_so(tmp_path: Path) -> None:
     run = run_at(tmp_path, "embedded")
     frame = zero_shot_runs.progress([], [])
-    words = zero_shot_runs.asked_words(run, frame)
-    assert "asks for no tasks" in words and "--profile embedded 'zero_shot.systems=[jtcse]'" in words
+    assert "embedded asks for no tasks" in zero_shot_runs.asked_words(run, frame)
     assert len(zero_shot_runs.missing(frame)) == 0
     assert {one.value for one in zero_shot_runs.run_metrics(frame)} == {0}
 

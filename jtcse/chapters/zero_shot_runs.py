@@ -110,13 +110,9 @@ def run_metrics(frame: DataFrame) -> list[Metric]:
 
 
 def asked_words(run: Run, frame: DataFrame) -> str:
-    """What was asked for, in a sentence; where nothing was, how to ask."""
+    """What was asked for, in a sentence or two."""
     if len(frame):
         limit = run.settings.zero_shot.limit
         few = f" Only the first {limit} rows of each task: these are no scores, they show that it works." if limit else ""
         return f"Encoders to be scored: {frame['encoder'].nunique()}; lists of tasks: {frame['list'].nunique()}.{few}"
-    ask = f"jtcse reproduce --profile {run.profile} 'zero_shot.systems=[jtcse]' 'zero_shot.tasks=[STSBenchmark]'"
-    return (
-        f"The profile {run.profile} asks for no tasks of mteb, so nothing was scored and there is nothing to show. For a system "
-        f"that the profile trains, ask with: {ask}; for all released weights: jtcse reproduce --profile checkpoints."
-    )
+    return f"The profile {run.profile} asks for no tasks of mteb, so nothing was scored; the end of this page says how to ask."

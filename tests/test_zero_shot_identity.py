@@ -340,7 +340,9 @@ class Holding:
         return np.zeros((len(sentences), 2), np.float32)
 
 
-@pytest.mark.parametrize("thing", [{1, 2}, b"bytes", Path("place"), lambda: 0, open, iter([])], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize(
+    "thing", [{1, 2}, b"bytes", Path("place"), lambda: 0, open, iter([])], ids=lambda thing: type(thing).__name__
+)
 def test_what_cannot_be_hashed_is_named(thing: object) -> None:
     for held in (thing, [thing], {"x": thing}, Holding(thing)):
         with pytest.raises(TypeError, match=rf"holds a {type(thing).__name__} "):

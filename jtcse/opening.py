@@ -37,9 +37,10 @@ def open_model(
         settings = {}  # open_encoder says what is wrong with it
     if isinstance(settings, dict) and "system" in settings:
         return _module_that_opens(settings["system"], described).open_saved(Path(name), settings, precision)
-    if not described.is_file():
-        pooling, max_length = pooling or _own_pooling(name), max_length or _own_length(name)
-    encoder = open_encoder(name, pooling=pooling, max_length=max_length, precision=precision)
+    if described.is_file():
+        encoder = open_encoder(name, pooling=pooling, max_length=max_length, precision=precision)
+    else:
+        encoder = _as_described(name, pooling, max_length, precision)
     _check_pooler(encoder, str(name))
     return encoder
 
@@ -157,16 +158,14 @@ def _check_pooling(name: str, pooling: str) -> None:
         )
 
 
-def _own_pooling(name: str | Path) -> str | None:
-    """The pooling by which a repository of ``SentenceTransformer`` describes itself; None where it does not, or by another."""
+def _as_described(name: str | Path, pooling: str | None, max_length: int | None, precision: str) -> TowerEncoder:
+    """A stock tower with the pooling and length by which a repository of ``SentenceTransformer`` describes itself, else [CLS]."""
+    model, tokenizer = load_tower(name)
     own = _pooling_of(_described(Place.of(name), "1_Pooling/config.json") or {})
-    return own if own in POOLINGS else None
-
-
-def _own_length(name: str | Path) -> int | None:
-    """The longest input, in tokens, by which such a repository describes itself."""
     told = (_described(Place.of(name), "sentence_bert_config.json") or {}).get("max_seq_length")
-    return told if isinstance(told, int) and told > 0 else None
+    pooling = pooling or (own if own in POOLINGS else "cls")
+    max_length = max_length or (told if isinstance(told, int) and told > 0 else None)
+    return TowerEncoder(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
 
 
 def _pooling_of(described: dict) -> str | None:

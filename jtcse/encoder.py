@@ -64,10 +64,20 @@ def pool(output, mask: Tensor, pooling: str) -> Tensor:
 
 
 class TowerEncoder:
-    """A stock BERT-like tower, its tokenizer and a pooling."""
+    """A stock BERT-like tower, its tokenizer and a pooling; with ``unit`` vectors of length 1, as some repositories end with.
+
+    No cosine notices their length, but a classifier does that is fitted on them.
+    """
 
     def __init__(
-        self, model, tokenizer, *, pooling: str = "cls", max_length: int | None = None, precision: str = "auto"
+        self,
+        model,
+        tokenizer,
+        *,
+        pooling: str = "cls",
+        max_length: int | None = None,
+        precision: str = "auto",
+        unit: bool = False,
     ) -> None:
         if pooling not in POOLINGS:
             raise unknown("pooling", pooling, POOLINGS)
@@ -76,6 +86,7 @@ class TowerEncoder:
                 "pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'"
             )
         self.model, self.tokenizer, self.pooling, self.precision = model, tokenizer, pooling, precision
+        self.unit = unit
         self.max_length = min(max_length or 512, usable_positions(model))
 
     @torch.inference_mode()
@@ -90,6 +101,8 @@ class TowerEncoder:
         for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
             vectors[rows] = self._encode_batch([ids[r] for r in rows])
         self.model.train(training)
+        if self.unit:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors[[place[sentence] for sentence in sentences]] if distinct else vectors
 
     def _encode_batch(self, ids: list[list[int]]) -> np.ndarray:
@@ -158,6 +171,7 @@ def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], enco
         "weights": weights,
         "pooling": encoder.pooling,
         "max_length": encoder.max_length,
+        "unit": encoder.unit,
     }
     (folder / DESCRIPTION).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
 
@@ -230,6 +244,7 @@ def open_encoder(
             pooling=pooling or own_pooling,
             max_length=max_length or own_length,
             precision=precision,
+            unit=settings.get("unit", False) is True,
         )
         for tower in towers
     ]

@@ -159,13 +159,18 @@ def _check_pooling(name: str, pooling: str) -> None:
 
 
 def _as_described(name: str | Path, pooling: str | None, max_length: int | None, precision: str) -> TowerEncoder:
-    """A stock tower with the pooling and length by which a repository of ``SentenceTransformer`` describes itself, else [CLS]."""
+    """A stock tower as a repository of ``SentenceTransformer`` describes itself (pooling, length, unit vectors), else [CLS].
+
+    With another pooling than its own it is another encoder, and its vectors are left as they are.
+    """
     model, tokenizer = load_tower(name)
     own = _pooling_of(_described(Place.of(name), "1_Pooling/config.json") or {})
     told = (_described(Place.of(name), "sentence_bert_config.json") or {}).get("max_seq_length")
     pooling = pooling or (own if own in POOLINGS else "cls")
     max_length = max_length or (told if isinstance(told, int) and told > 0 else None)
-    return TowerEncoder(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
+    kinds = [one["type"].split(".")[-1] for one in _described(Place.of(name), "modules.json") or []]
+    unit = "Normalize" in kinds and pooling == own
+    return TowerEncoder(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision, unit=unit)
 
 
 def _pooling_of(described: dict) -> str | None:

@@ -395,3 +395,19 @@ def test_without_a_hub_the_error_says_how_to_go_on(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert all(word in ended.stdout for word in ("'nobody/nothing'", address, "HF_ENDPOINT", "folder"))
     assert ended.stdout.count("\n") == 1
+
+
+def test_a_repository_that_ends_with_unit_vectors_is_read_so_with_its_own_pooling_and_stays_so(tmp_path):
+    from standin_systems import sentence_transformer
+
+    from jtcse.opening import open_model
+
+    folder = standin.bert(tmp_path / "model")
+    sentence_transformer(folder, "mean_tokens", "Normalize")
+    own, other = open_model(folder), open_model(folder, pooling="cls")
+    own.save(tmp_path / "saved")
+    texts = standin.sentences(5)
+    assert (own.pooling, own.unit, other.unit) == ("mean", True, False)
+    assert np.allclose(np.linalg.norm(own.encode(texts), axis=1), 1, atol=1e-6)
+    assert not np.allclose(np.linalg.norm(other.encode(texts), axis=1), 1, atol=1e-3)
+    assert np.array_equal(open_model(tmp_path / "saved").encode(texts), own.encode(texts))

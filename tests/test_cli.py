@@ -186,6 +186,8 @@ def test_the_published_scores_of_a_real_encoder_come_out(shared_hub, tmp_path):
         "mean",
         "--json",
         tmp_path / "s.json",
+        "--workdir",  # of its own: scores that an earlier run kept would be told again
+        tmp_path / "w",
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=900)
     published = {

@@ -121,6 +121,29 @@ def distill(settings: Turned = None, profile: Profile = "embedded", workdir: Wor
     _stage("distilled", stages.distil, profile, workdir, settings)
 
 
+@app.command()
+def tune(settings: Turned = None, profile: Profile = "embedded", workdir: Workdir = None) -> None:
+    """Try learning rates and steps of all stages on development pairs, at a seed of its own, and write the record of it.
+
+    What was tried is not tried again. The best rates and steps are printed; to use them, write them into the profile.
+
+    Examples:
+
+        jtcse tune --profile mini
+
+        jtcse tune --profile embedded tuning.stage2_rates=[1e-6,1e-5]
+    """
+    from jtcse.config import load_settings, parse_assignments
+    from jtcse.run import Run, Workspace
+    from jtcse.tuning import tune as try_all
+
+    loaded = load_settings(profile, parse_assignments(settings or []))
+    record = try_all(Run("tuning", profile, loaded, Workspace(workdir or Path("build") / profile)))
+    for metric in record.metrics:
+        if metric.unit != "points":
+            typer.echo(f"{metric.name}: {metric.value:g}")
+
+
 def _stage(name: str, make, profile: str, workdir: Path | None, settings: list[str] | None) -> None:
     """Make one product and say where it is and how it scored."""
     from jtcse.config import load_settings, parse_assignments

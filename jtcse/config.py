@@ -149,10 +149,14 @@ class EvaluationSettings(Section):
 
 
 class AblationSettings(Section):
-    """The grids of Tables VIII to XI and of Figs. 6 and 8 (``ablations.py``)."""
+    """The grids of Tables VIII to XI and of Figs. 6 and 8 (``ablations/``)."""
 
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="each cell is trained once a seed")
     steps: Count | None = Field(description="of a cell's stage 2; null: as many as stage 2 has")
+    own_towers: bool = Field(description="stage 1 anew for each seed; false: all seeds start from the run's two towers")
+    pair_limit: Count | None = Field(
+        description="pairs of each graded set that a cell is scored on, evenly spaced; null: all"
+    )
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> AblationSettings:
@@ -161,6 +165,16 @@ class AblationSettings(Section):
                 f"ablations.seeds {self.seeds} names a seed twice; a second run of a seed tells nothing new"
             )
         return self
+
+
+class TuningSettings(Section):
+    """What ``jtcse tune`` tries, on development pairs alone and at a seed that no other run has."""
+
+    seed: Annotated[int, Field(ge=0)]
+    stage1_rates: list[LearningRate] = Field(min_length=1, description="learning rates of stage 1")
+    stage2_rates: list[LearningRate] = Field(min_length=1, description="learning rates of stage 2")
+    distillation_rates: list[LearningRate] = Field(min_length=1, description="learning rates of the distillation")
+    longer: Annotated[float, Field(ge=1, description="steps of a try, as a multiple of the stage's own")]
 
 
 class RaceSettings(Training):
@@ -207,6 +221,7 @@ class Settings(Section):
     distillation: DistillationSettings
     evaluation: EvaluationSettings
     ablations: AblationSettings
+    tuning: TuningSettings
     race: RaceSettings
     zero_shot: ZeroShotSettings
 

@@ -30,9 +30,10 @@ def derive_seed(seed: int, *names: object) -> int:
 class Workspace:
     """The folders of one profile's products."""
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-        self.data = self.root / "data"
+    def __init__(self, root: Path | str, shared: Workspace | None = None) -> None:
+        """``shared``: another workspace, whose text and starting encoder this one uses."""
+        self.root, self._shared = Path(root), shared
+        self.data = shared.data if shared else self.root / "data"
         self.models = self.root / "models"
         self.checkpoints = self.root / "checkpoints"
         self.records = self.root / "records"
@@ -40,7 +41,7 @@ class Workspace:
 
     def model(self, name: str) -> Path:
         """Folder of a stage's product: start, tower_1, tower_2, twin or distilled."""
-        return self.models / name
+        return self._shared.model(name) if self._shared and name == "start" else self.models / name
 
 
 class Run:
@@ -88,7 +89,7 @@ class Run:
             started=self._started.isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self._clock, 3),
             peak_memory_mib=peak_memory(),
-            device=_device(),
+            device=device_name(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
             threads=_threads(),
             versions=_versions(),
@@ -136,7 +137,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _device() -> str:
+def device_name() -> str:
+    """What trained and measured: a GPU's name, or ``cpu``."""
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

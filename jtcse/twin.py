@@ -5,7 +5,7 @@ Sizes: n sentences of a batch, v views of each, l tokens, d width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,23 +98,32 @@ class Twin(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Vectors of a batch."""
-        run: Callable = self._fed if self.cross_stream == "fed" else self._beside
-        vectors = in_order(batch, [run(tokens, mask) for tokens, mask in batch.groups])
-        return dict(zip(("h_1", "h_2", "p_1", "p_2", "c_1", "c_2"), vectors, strict=False))
+        run = self._fed if self.cross_stream == "fed" else self._beside
+        return dict(zip(("h_1", "h_2", "p_1", "p_2", "c_1", "c_2"), in_order(batch, run(batch.groups)), strict=False))
 
-    def _beside(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+    def _beside(self, groups: Sequence[tuple[Tensor, Tensor]]) -> list[list[Tensor]]:
+        """The cross streams come after the towers' own of all groups, so that these draw the same dropout masks without them."""
         crossing = bool(self.caels)
-        outputs = [tower(input_ids=tokens, attention_mask=mask, output_hidden_states=crossing) for tower in self.towers]
-        vectors = [out.last_hidden_state[:, 0] for out in outputs] + [out.pooler_output for out in outputs]
+        outputs = [
+            [tower(input_ids=ids, attention_mask=mask, output_hidden_states=crossing) for tower in self.towers]
+            for ids, mask in groups
+        ]
+        vectors = [
+            [out.last_hidden_state[:, 0] for out in pair] + [out.pooler_output for out in pair] for pair in outputs
+        ]
         if crossing:
-            vectors += cross_streams(
-                self.towers, [out.hidden_states for out in outputs], mask, self.caels, self.cross_stream
-            )
+            for found, pair, (_, mask) in zip(vectors, outputs, groups, strict=True):
+                states = [out.hidden_states for out in pair]
+                found += cross_streams(self.towers, states, mask, self.caels, self.cross_stream)
         return vectors
 
-    def _fed(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
-        states, crossed = fed_forward(self.towers, tokens, mask, self.caels)
-        return [s[:, 0] for s in states] + [t.pooler(s) for t, s in zip(self.towers, states, strict=True)] + crossed
+    def _fed(self, groups: Sequence[tuple[Tensor, Tensor]]) -> list[list[Tensor]]:
+        vectors = []
+        for ids, mask in groups:
+            states, crossed = fed_forward(self.towers, ids, mask, self.caels)
+            pooled = [tower.pooler(s) for tower, s in zip(self.towers, states, strict=True)]
+            vectors.append([s[:, 0] for s in states] + pooled + crossed)
+        return vectors
 
 
 def check_same_words(first, second) -> None:

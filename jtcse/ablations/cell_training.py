@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from jtcse.ablations.grids import FIRST_LAYER, READY, Cell
+from jtcse.ablations.grids import FIRST_LAYER, READY, UNTRAINED, Cell
+from jtcse.ablations.starting import starts
 from jtcse.config import Settings, Training
 from jtcse.data.corpus import LineCorpus, open_corpus, write_corpus
 from jtcse.data.pairs import PairSet, evenly_spaced
@@ -35,7 +36,7 @@ def turned(settings: Settings, cell: Cell) -> Settings:
     """The settings that a cell is trained with: its overrides, and the grids' own number of steps in stage 2.
 
     Where no part of the loss reads the cross stream, it is not computed: the readings that leave the towers alone cannot
-    change anything then, and cells that differ in nothing else are one.
+    change anything then, and cells that differ in nothing else are one. So are ``last`` and ``carried`` with one layer.
     """
     values = settings.model_dump(mode="json")
     for name, value in cell.overrides.items():
@@ -47,6 +48,8 @@ def turned(settings: Settings, cell: Cell) -> Settings:
         stage2["cross_stream"] = "none"
     if stage2["cross_stream"] == "none":
         stage2["cael_count"] = settings.stage2.cael_count
+    if stage2["cross_stream"] == "last":
+        stage2 |= {"cross_stream": "carried", "cael_count": 1}  # the same, by definition
     return Settings.model_validate_json(json.dumps(values))
 
 
@@ -133,25 +136,7 @@ def remove_layer_norms(model, count: int) -> list[str]:
     return names
 
 
-def starts(run: Run, cell: Cell) -> list[Path]:
-    """The models that a cell starts from, or that it is.
-
-    Raises:
-        UserError: one of them is not there.
-    """
-    names = {"simcse": ["start"], "sum": ["tower_1", "tower_2"]}.get(cell.system) or (
-        [cell.system] if cell.system in READY else ["tower_1", "tower_2"]
-    )
-    folders = [run.workspace.model(name) for name in names]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(
-                f"no model at {folder}; make it first: jtcse reproduce --only seven_tasks --profile {run.profile}"
-            )
-    return folders
-
-
-def trained(run: Run, cell: Cell, seed: int, folder: Path) -> TowerEncoder | SumEncoder:
+def trained(run: Run, cell: Cell, seed: int | None, folder: Path) -> TowerEncoder | SumEncoder:
     """Train a cell, or open it where the workspace has it. Checkpoints go to ``folder``, and a killed training goes on there.
 
     Stage 1 is as long as the profile's and selected as there. A shortened stage 2 keeps its last weights: a choice among the
@@ -159,9 +144,13 @@ def trained(run: Run, cell: Cell, seed: int, folder: Path) -> TowerEncoder | Sum
     """
     if cell.system in READY:
         return open_system(run, cell.system)
-    settings, (corpus, *towers) = turned(run.settings, cell), (LineCorpus(text(run, cell)), *starts(run, cell))
+    places = starts(run, cell, seed)
+    if cell.system in UNTRAINED:
+        towers = [_encoder(run, *load_tower(place)) for place in places]
+        return towers[0] if len(towers) == 1 else SumEncoder(towers)
+    settings, corpus = turned(run.settings, cell), LineCorpus(text(run, cell))
     stage = settings.stage1 if cell.system == "simcse" else settings.stage2
-    opened = [load_tower(tower, dropout=stage.dropout) for tower in towers]
+    opened = [load_tower(place, dropout=stage.dropout) for place in places]
     for model, _ in opened:
         remove_layer_norms(model, cell.bare_layers)
     if cell.system == "simcse":
@@ -171,12 +160,16 @@ def trained(run: Run, cell: Cell, seed: int, folder: Path) -> TowerEncoder | Sum
         check_same_words(tokenizer, other)
         made = HiddenModulus if cell.modulus == "hidden" else JTCSE
         objective = made(first, second, tokenizer, corpus, settings.stage2)
-    encoders = [
-        TowerEncoder(*o, pooling=run.settings.encoder.pooling, precision=run.settings.run.precision) for o in opened
-    ]
+    encoders = [_encoder(run, *o) for o in opened]
     encoder = encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
-    _train(run, cell, stage, objective, encoder, seed, folder)
+    _train(run, cell, stage, objective, encoder, seed or 0, folder)
     return encoder
+
+
+def _encoder(run: Run, model, tokenizer) -> TowerEncoder:
+    return TowerEncoder(
+        model, tokenizer, pooling=run.settings.encoder.pooling, precision=run.settings.run.precision
+    )
 
 
 def _train(run: Run, cell: Cell, stage: Training, objective, encoder, seed: int, folder: Path) -> None:
@@ -206,7 +199,7 @@ def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskSco
     towers = encoder.encoders if isinstance(encoder, SumEncoder) else [encoder]
     lengths = [np.linalg.norm(pooled([tower], sample, ["cls"])["cls"], axis=1) for tower in towers]
     facts = {
-        "development": development(run, encoder),
+        "development": development(run, encoder, run.settings.ablations.pair_limit),
         "modulus": float(np.mean(lengths)),
         "modulus_variation": float(np.mean([one.std() / one.mean() for one in lengths])),
         "energy": energies(encoder, sample),
@@ -215,12 +208,17 @@ def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskSco
     own = run.settings.encoder.pooling
     if cell.system not in ("simcse", "twin", "distilled") or cell.text != "own":
         return {own: _scores(run, encoder)}, facts
-    _, sets = graded(run)
+    sets = _sets(run)
     sentences = list(dict.fromkeys(s for pairs in sets.values() for s in (*pairs.first, *pairs.second)))
     vectors = pooled(towers, sentences, list(dict.fromkeys([own, *ALL_POOLINGS])))
     return {name: _scores(run, Known(sentences, found)) for name, found in vectors.items()}, facts
 
 
 def _scores(run: Run, encoder) -> dict[str, TaskScore]:
+    return score_sets(encoder, _sets(run), resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
+
+
+def _sets(run: Run) -> dict[str, PairSet]:
+    """The graded sets that cells are scored on."""
     _, sets = graded(run)
-    return score_sets(encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
+    return {name: pairs.thinned(run.settings.ablations.pair_limit) for name, pairs in sets.items()}

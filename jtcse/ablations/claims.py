@@ -59,6 +59,7 @@ def _sick(grid: Grid) -> list[Metric]:
 def _caels(grid: Grid) -> list[Metric]:
     """C36: every second layer against the best of the other counts; C10: the same against no cross-attention (TNCSE)."""
     best, ids = "table9/6", [cell.id for cell in grid.cells]
+    ids = [id for id in ids if id.startswith("table9/")]
     others = [id for id in ids if id not in (best, "table9/none")]
     if not grid.has(best) or not others:
         return []

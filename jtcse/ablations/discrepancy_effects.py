@@ -115,9 +115,9 @@ class Effects:
 
 def train_all(run: Run) -> Effects:
     """Train the base and every switch with every seed, or take them where they lie (``variants.scores``)."""
-    from jtcse.ablations import variants
+    from jtcse.ablations import grids, variants
 
-    turned, seeds = list(switches(run.settings)), list(run.settings.ablations.seeds)
+    turned, seeds = list(switches(run.settings)), grids.seeds("code", run.settings)
     cells = [base_cell(run.settings), *(switch.cell for switch in turned)]
     scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell in cells for seed in seeds}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)

@@ -15,6 +15,7 @@ from jtcse.config import Settings
 from jtcse.errors import unknown
 
 PLACES = ("table8", "table9", "table10", "table11", "figure6", "figure8")
+FEWER = {"figure8": 1, "code": 3}  # seeds at smaller scales
 PAPER_DEPTH = 12  # layers of BERT-base, on which the paper's ablations are made
 LOSS_SUBSETS = {
     "NCE": ["infonce"],
@@ -29,6 +30,8 @@ FULL = LOSS_SUBSETS["NCE+ICNCE+ICTM"]
 POOLINGS = {"CLS": "cls", "Avg": "mean", "Avg(FL)": "first_last", "Pooler": "pooler"}
 FIRST_LAYER = "first_last_1"  # the other reading of Table XI's "first layer": layer 1 instead of the embeddings
 TRAINED = ("simcse", "jtcse", "tncse")
+UNTRAINED = ("towers", "tower_I", "tower_II")
+"""Of the towers that were trained anew for a seed: their sum, and each alone."""
 READY = {"start", "tower_1", "tower_2", "sum", "twin", "distilled"}
 """Systems that lie in the workspace already; ``sum``: both towers, not trained together."""
 
@@ -53,8 +56,8 @@ class Cell:
 
     @property
     def seeded(self) -> bool:
-        """Whether it is trained anew for each seed."""
-        return self.system in TRAINED
+        """Whether it is another model for each seed."""
+        return self.system in TRAINED + UNTRAINED
 
 
 def grid(place: str, settings: Settings, depth: int | None = None) -> list[Cell]:
@@ -81,9 +84,12 @@ def grid(place: str, settings: Settings, depth: int | None = None) -> list[Cell]
 
 
 def seeds(place: str, settings: Settings) -> list[int]:
-    """Training seeds of a grid. Fig. 8 needs one more model a layer and system: smaller profiles train it with one seed."""
+    """Training seeds of a grid, or of ``code``, what the differences between paper and code do.
+
+    Fig. 8 needs one more model a layer and system, paper and code one a difference: smaller profiles train them with fewer.
+    """
     chosen = list(settings.ablations.seeds)
-    return chosen[:1] if place == "figure8" and settings.scale == "smaller" else chosen
+    return chosen[: FEWER.get(place)] if settings.scale == "smaller" else chosen
 
 
 def depth_of(settings: Settings) -> int:
@@ -150,16 +156,46 @@ def _texts(settings: Settings) -> Sequence[Literal["own", "more", "less"]]:
 
 
 def _caels(settings: Settings, depth: int) -> Iterator[Cell]:
-    for count in (c for c in range(1, depth + 1) if depth % c == 0 and PAPER_DEPTH % (depth // c) == 0):
+    for count in _counts(depth):
         overrides = _stage2(settings, cael_count=count)
         yield Cell(f"table9/{PAPER_DEPTH * count // depth}", "jtcse", overrides, reference="table9/none")
     yield Cell("table9/none", "tncse", _stage2(settings, cross_stream="none"))
 
 
+def _counts(depth: int) -> list[int]:
+    """Numbers of cross-attention layers that divide the depth, at distances which the paper's depth has too."""
+    return [count for count in range(1, depth + 1) if depth % count == 0 and PAPER_DEPTH % (depth // count) == 0]
+
+
+def other_readings(settings: Settings, depth: int) -> list[Cell]:
+    """Table IX once more under the other readings of Eqs. 8-10. No printed id: the paper has one reading, unknown which.
+
+    ``last`` reads the last layer alone, so all its counts are one cell, and that is ``carried`` with one layer.
+    """
+    others = [stream for stream in ("last", "carried", "fed") if stream != reading(settings)]
+    return [
+        Cell(
+            f"readings/{stream}/{PAPER_DEPTH * count // depth}",
+            "jtcse",
+            _stage2(settings, cross_stream=stream, cael_count=count),
+            reference="table9/none",
+        )
+        for stream in others
+        for count in (_counts(depth) if stream != "last" else [1])
+    ]
+
+
 def _losses(settings: Settings) -> Iterator[Cell]:
-    yield Cell("table10/none", "sum")
+    yield Cell("table10/none", "towers" if settings.ablations.own_towers else "sum")
     for name, parts in LOSS_SUBSETS.items():
         yield Cell(f"table10/{name}", "jtcse", _stage2(settings, parts=parts), reference="table10/none")
+
+
+def single_towers(settings: Settings) -> list[Cell]:
+    """Each tower of a seed alone: what a twin must beat to be worth its second tower. No printed id."""
+    if not settings.ablations.own_towers:
+        return []
+    return [Cell(f"towers/{name}", f"tower_{name}", reference="table10/none") for name in ("I", "II")]
 
 
 def _poolings() -> Iterator[Cell]:

@@ -10,19 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jtcse.ablations.grids import TRAINED, Cell, grid, other_first_layer, seeds
+from jtcse.ablations.grids import (
+    TRAINED,
+    Cell,
+    depth_of,
+    grid,
+    other_first_layer,
+    other_readings,
+    seeds,
+    single_towers,
+)
+from jtcse.ablations.starting import identity, training_code
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.files import write_atomically
-from jtcse.kept import alone, code, content
+from jtcse.kept import alone, content
 from jtcse.run import Run
 
-NO_SCORE = frozenset(
-    {"grids.py", "records.py", "errors.py", "hub.py"}
-)  # what these decide is in the key, or in no score
 FACTS = "facts.json"  # written last: a folder that has it is whole
 
 
@@ -38,14 +47,19 @@ def scores(run: Run, cell: Cell, seed: int | None = None) -> dict[str, TaskScore
 
 def facts(run: Run, cell: Cell, seed: int | None = None) -> dict[str, Any]:
     """What else was measured: ``development`` (points), ``modulus`` of [CLS] and its ``modulus_variation`` over ``sample``
-    sentences, ``energy`` by reading."""
+    sentences, ``energy`` by reading, ``seconds`` of training and of scoring in the process that ended it, on ``device``."""
     return json.loads((_made(run, cell, seed) / FACTS).read_text(encoding="utf8"))
 
 
 def cells(run: Run, place: str) -> list[Cell]:
-    """The grid of a place at this run's settings and the depth of its towers, with Table XI's second reading of Avg(FL)."""
-    found = grid(place, run.settings, depth(run))
-    return found + (other_first_layer() if place == "table11" else [])
+    """The grid of a place at this run's settings and the depth of its towers, with the cells beside it that print has not."""
+    deep = depth(run) or depth_of(run.settings)
+    beside = {
+        "table9": lambda: other_readings(run.settings, deep),
+        "table10": lambda: single_towers(run.settings),
+        "table11": other_first_layer,
+    }
+    return grid(place, run.settings, deep) + beside.get(place, list)()
 
 
 def members(run: Run, place: str) -> Iterator[tuple[Cell, int | None]]:
@@ -63,18 +77,18 @@ def depth(run: Run) -> int | None:
 
 def key(run: Run, cell: Cell, seed: int | None) -> str:
     """Hash of all that the scores of a variant depend on."""
-    from jtcse.ablations.cell_training import starts, text, turned
+    from jtcse.ablations.cell_training import text, turned
     from jtcse.device import number_format
 
     settings = turned(run.settings, cell)
     data = run.settings.data
     parts: dict[str, Any] = {
-        "models": [content(folder) for folder in starts(run, cell)],
-        "graded": [data.pair_sets, data.pair_limit, run.settings.evaluation.tasks],
+        "models": identity(run, cell, seed),
+        "graded": [data.pair_sets, data.pair_limit, run.settings.evaluation.tasks, run.settings.ablations.pair_limit],
         "pooling": run.settings.encoder.pooling,
         "format": str(number_format(run.settings.run.precision)),
         "sample": content(run.workspace.data / "corpus.txt"),
-        "code": code("ablations/cell_training.py", NO_SCORE),
+        "code": training_code(),
     }
     if data.pair_sets == "generated":
         parts["pairs"] = content(run.workspace.data / "pairs")
@@ -93,7 +107,7 @@ def key(run: Run, cell: Cell, seed: int | None) -> str:
 
 
 def _made(run: Run, cell: Cell, seed: int | None) -> Path:
-    folder = run.workspace.root / "variants" / key(run, cell, None if cell.system not in TRAINED else seed)
+    folder = run.workspace.root / "variants" / key(run, cell, seed if cell.seeded else None)
     if not (folder / FACTS).is_file():
         with alone(folder):
             if not (folder / FACTS).is_file():  # another process may have made it while this one waited
@@ -104,10 +118,17 @@ def _made(run: Run, cell: Cell, seed: int | None) -> Path:
 
 def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
     from jtcse.ablations.cell_training import measured, trained
+    from jtcse.ablations.starting import starts
+    from jtcse.run import device_name
 
-    encoder = trained(run, cell, seed or 0, folder / "training")
+    starts(run, cell, seed)  # towers that many cells share are no time of this one
+    times = [time.perf_counter()]
+    encoder = trained(run, cell, seed, folder / "training")
+    times.append(time.perf_counter())
     found, more = measured(run, cell, encoder)
+    times.append(time.perf_counter())
     for pooling, by_task in found.items():
         save_scores(folder / f"{pooling}.npz", by_task)
-    named = {"system": cell.system, "seed": seed, "first_asked_as": cell.id}
+    seconds = {name: round(b - a, 1) for name, (a, b) in zip(("training", "scoring"), pairwise(times), strict=True)}
+    named = {"system": cell.system, "seed": seed, "first_asked_as": cell.id, "seconds": seconds, "device": device_name()}
     write_atomically(folder / FACTS, json.dumps(named | more, indent=1) + "\n")

@@ -315,7 +315,7 @@ def _train(
 
 
 def development(run: Run, encoder, limit: int | None = None) -> float:
-    """Spearman correlation on the development pairs (at most ``limit``) in points, without the interval that it has no use for."""
+    """Spearman correlation on at most ``limit`` development pairs in points, without the interval that it has no use for."""
     from jtcse.evaluation.sts import cosine
     from jtcse.statistics import spearman
 

@@ -138,7 +138,7 @@ def test_settings_do_not_change_once_read() -> None:
 
 def test_sections_are_the_groups() -> None:
     assert set(SECTIONS) == {"run", "data", "encoder", "pretrain", "translation", "stage1", "stage2",
-                             "distillation", "evaluation", "ablations", "race", "zero_shot"}  # fmt: skip
+                             "distillation", "evaluation", "ablations", "tuning", "race", "zero_shot"}  # fmt: skip
 
 
 # -- what is refused -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from jtcse.errors import UserError
+from jtcse.ledger.judging import NEEDS
 from jtcse.paper import printed as paper
 from jtcse.paper.places import LAYOUTS, STS7, TITLES
 from jtcse.paper.printed import DASH, checked, precision, printed, printed_text, table, values
@@ -92,7 +93,8 @@ def test_changing_a_returned_table_changes_nothing() -> None:
 def test_claims_settings_and_axes_are_complete() -> None:
     claims = paper.claims()
     assert len(claims) == 50 and claims.index[0] == "claim/C01" and claims.index.is_unique
-    assert (claims.text != "").all() and list(claims) == ["section", "text", "numbers", "check"]
+    assert (claims.text != "").all() and list(claims) == ["section", "text", "numbers", "check", "needs"]
+    assert set(claims.needs) == {"any", *NEEDS}
     settings = paper.settings()
     assert len(settings) == 64 and (settings.value != "").all()
     assert set(paper.axes().place) <= set(TITLES)

@@ -87,6 +87,18 @@ def test_the_cross_stream_is_the_reading_that_was_asked_for(reading: str, count:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("count", [1, 6])
+def test_the_cross_stream_leaves_the_towers_their_dropout_masks(count: int, tokenizer) -> None:
+    batch, found = make_batch([texts(), texts()], tokenizer, 32, length_groups=3), []
+    for reading in ("none", "carried"):
+        twin = Twin(*towers(len(tokenizer)), cross_stream=reading, cael_count=count).train()
+        torch.manual_seed(5)
+        found.append(twin(batch))
+    alone, crossed = found
+    assert all(torch.equal(alone[name], crossed[name]) for name in VECTORS[:4]) and "c_1" in crossed
+    assert not torch.equal(alone["h_1"][0], alone["h_1"][1])  # dropout is on: the views differ
+
+
 def test_fed_is_another_main_stream() -> None:
     models, batch = [tiny.tower(seed=seed) for seed in (1, 2)], batch_of((5, 4))
     plain, fed = (Twin(*models, cross_stream=reading, cael_count=3).eval()(batch) for reading in ("none", "fed"))

@@ -16,17 +16,18 @@ import tiny
 import torch
 from torch import nn
 
-from jtcse import checkpoints
-from jtcse.ablations import cell_training, contrasts, variants
+from jtcse import checkpoints, stages
+from jtcse.ablations import cell_training, contrasts, starting, variants
 from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
 from jtcse.ablations.claims import claims
-from jtcse.ablations.grids import Cell, grid
+from jtcse.ablations.grids import Cell, grid, other_readings
 from jtcse.data.pairs import PairSet, save_pair_set
 from jtcse.encoder import SumEncoder, TowerEncoder
 from jtcse.errors import UserError
 from jtcse.evaluation.energy import REFERENCE, energies, readings
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 from jtcse.evaluation.poolings import pooled
+from jtcse.evaluation.sts import cosine
 from jtcse.run import Run, start
 from jtcse.stock import load_tower
 from jtcse.systems.jtcse import JTCSE
@@ -76,7 +77,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def the(run: Run, id: str) -> Cell:
-    return next(cell for cell in variants.cells(run, id.split("/")[0]) if cell.id == id)
+    place = {"towers": "table10", "readings": "table9"}.get(id.split("/")[0], id.split("/")[0])
+    return next(cell for cell in variants.cells(run, place) if cell.id == id)
 
 
 def test_a_variant_that_stands_in_several_grids_is_trained_once(run: Run, trainings: list[str]) -> None:
@@ -90,7 +92,7 @@ def test_a_variant_that_stands_in_several_grids_is_trained_once(run: Run, traini
 def test_cells_and_seeds_that_differ_have_different_keys(run: Run) -> None:
     members = [m for place in ("table8", "table9", "table10", "figure8") for m in variants.members(run, place)]
     keys = {variants.key(run, cell, seed) for cell, seed in members}
-    shared = 2 * 2  # the full loss stands in three of these grids at each seed
+    shared = 2 * 3  # at each seed the full loss stands in three of these grids, and 'last' is 'carried' with one layer
     assert len(keys) == len(members) - shared
 
 
@@ -170,6 +172,60 @@ def test_added_sentences_are_those_of_one_graded_set(run: Run) -> None:
     own = (run.workspace.data / "corpus.txt").read_text(encoding="utf8").splitlines()
     pairs = cell_training.graded(run)[1]["captions"]
     assert lines[: len(own)] == own and set(lines[len(own) :]) == {*pairs.first, *pairs.second} - set(own)
+
+
+# -- towers of a seed ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(run: Run) -> Run:
+    """The run with towers of stage 1 for each seed."""
+    towers = {f"tower_{i}": {"view": view, "learning_rate": 1e-3} for i, view in ((1, "repetition"), (2, "deletion"))}
+    changes = {"ablations": {"steps": 4, "own_towers": True, "pair_limit": 10}, "evaluation": {"resamples": 100}}
+    changes |= {"stage1": SHORT | towers, "stage2": SHORT | {"learning_rate": 1e-3}, "run": {"precision": "fp32"}}
+    return start("x", "embedded", run.workspace.root, **changes)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_tower(folder)[0].state_dict()
+
+
+def test_cells_of_a_seed_share_its_towers_and_seeds_do_not(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, train_tower = [], stages.train_tower
+    monkeypatch.setattr(stages, "train_tower", lambda r, n: (trained.append((r.settings.run.seed, n)), train_tower(r, n))[1])
+    cells = [the(own, id) for id in ("table10/NCE", "table10/none", "table9/none", "towers/II")]
+    for cell in cells:
+        for seed in (1, 2):
+            variants.scores(own, cell, seed)
+    assert sorted(trained) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    one, two = (starting.starts(own, cells[0], seed)[0] for seed in (1, 2))
+    assert any(not torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True))
+
+
+def test_no_training_is_the_sum_of_the_towers_of_the_seed(own: Run) -> None:
+    none, one, two = (the(own, id) for id in ("table10/none", "towers/I", "towers/II"))
+    folders = starting.starts(own, none, 1)
+    assert folders == [*starting.starts(own, one, 1), *starting.starts(own, two, 1)]
+    pairs = cell_training.graded(own)[1]["news"].thinned(10)
+    vectors = [SumEncoder([TowerEncoder(*load_tower(f)) for f in folders]).encode(side) for side in (pairs.first, pairs.second)]
+    np.testing.assert_allclose(variants.scores(own, none, 1)["news"].similarity, cosine(*vectors), atol=1e-6)
+
+
+def test_keys_of_own_towers_need_no_training(own: Run) -> None:
+    keys = [variants.key(own, the(own, id), seed) for id in ("table10/none", "towers/I", "towers/II") for seed in (1, 2)]
+    assert len(set(keys)) == 6 and not (own.workspace.root / "variants").exists()
+
+
+def test_a_limit_of_pairs_is_another_variant_on_fewer_pairs(run: Run, own: Run) -> None:
+    cell = the(run, "figure6/SimCSE")
+    assert len(variants.scores(own, cell, 1)["news"].gold) == 10 and len(variants.scores(run, cell, 1)["news"].gold) == 20
+
+
+def test_what_a_cell_took_is_told_once(run: Run) -> None:
+    first, second = contrasts.measured(run, "table10"), contrasts.measured(run, "figure6")
+    told = [{(m.name, m.seed) for m in grid.metrics() if m.name.startswith("seconds/")} for grid in (first, second)]
+    assert ("seconds/table10/NCE+ICNCE+ICTM", 1) in told[0] and not any("figure6/JTCSE" in name for name, _ in told[1])
+    assert all(m.value > 0 and m.unit == "s" for m in first.times)
 
 
 # -- LayerNorms ------------------------------------------------------------------------------------------------
@@ -261,4 +317,4 @@ def killed(action: Callable[[], object]) -> bool:
 
 
 def test_grids_of_the_run_are_those_of_its_towers(run: Run) -> None:
-    assert variants.cells(run, "table9") == grid("table9", run.settings, 4)
+    assert variants.cells(run, "table9") == grid("table9", run.settings, 4) + other_readings(run.settings, 4)

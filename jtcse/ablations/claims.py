@@ -14,6 +14,8 @@ from jtcse.records import Metric
 from jtcse.run import Run
 
 FULL, NONE = "table10/NCE+ICNCE+ICTM", "table10/none"
+TOWERS, OVER_TOWERS = ("towers/I", "towers/II"), "twin/over its better tower"
+"""Cells of each tower alone; the effect of a second tower and of training both together, no claim of the paper's words."""
 CALLED_NO_GAIN = {"C37": "NCE", "C38": "ICNCE", "C39": "ICTM", "C40": "NCE+ICNCE"}
 CALLED_GAIN = {"C41": "NCE+ICTM", "C42": "ICNCE+ICTM"}
 
@@ -70,7 +72,10 @@ def _caels(grid: Grid) -> list[Metric]:
 
 
 def _losses(grid: Grid) -> list[Metric]:
-    """C31: the full loss against no training; C37-C42: each subset's gain against ``boundary``; C43: what each part adds."""
+    """C31: the full loss against no training; C37-C42: each subset's gain against ``boundary``; C43: what each part adds.
+
+    Where each tower was scored alone, the twin against the better of both as well.
+    """
     limit, found = boundary(), grid.effect("claim/C31", lambda seed: grid.difference(FULL, NONE, seed), [FULL])
     for claim, name in (CALLED_NO_GAIN | CALLED_GAIN).items():
         id = f"table10/{name}"
@@ -80,6 +85,9 @@ def _losses(grid: Grid) -> list[Metric]:
         }.get(claim, lambda seed, id=id: _below(grid.difference(id, NONE, seed), limit))
         found += grid.effect(f"claim/{claim}", of, [id])
     fewer = [f"table10/{name}" for name, parts in LOSS_SUBSETS.items() if len(parts) == 2]
+    if grid.has(*TOWERS):
+        ahead = lambda seed: smallest([grid.difference(FULL, tower, seed) for tower in TOWERS])  # noqa: E731
+        found += grid.effect(OVER_TOWERS, ahead, [FULL, *TOWERS])
     return found + grid.effect(
         "claim/C43", lambda seed: smallest([grid.difference(FULL, id, seed) for id in fewer]), [FULL, *fewer]
     )

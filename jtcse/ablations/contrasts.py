@@ -62,12 +62,13 @@ def smallest(numbers: Sequence[Drawn]) -> Drawn:
 
 @dataclass(frozen=True)
 class Grid:
-    """A measured grid: the 7-task average of each cell and seed, ``n`` pairs in all."""
+    """A measured grid: the average over tasks of each cell and seed, ``n`` pairs in all, and how long cells took."""
 
     place: str
     cells: list[Cell]
     found: Mapping[Member, Drawn]
     n: int
+    times: Sequence[Metric] = ()
 
     def seeds(self, id: str) -> list[int]:
         """Training seeds of a cell; none where it was taken as it was."""
@@ -88,14 +89,14 @@ class Grid:
         return {name for name, _ in self.found} >= set(ids)
 
     def metrics(self) -> list[Metric]:
-        """For each cell its values by seed and their mean, and so its paired difference to its reference."""
+        """For each cell its values by seed and their mean, and so its paired difference to its reference; last the times."""
         found = []
         for cell in self.cells:
             found += self._values(cell.id, lambda seed, id=cell.id: self.of(id, seed), cell.id)
             if cell.reference is not None:
                 name = f"{cell.id}>{cell.reference}"
                 found += self._values(name, lambda seed, c=cell: self.difference(c.id, c.reference, seed), cell.id)
-        return found
+        return [*found, *self.times]
 
     def effect(self, name: str, of: Callable[[int | None], Drawn], ids: Sequence[str]) -> list[Metric]:
         """An effect as metrics: one a seed that all trained cells of ``ids`` have, and one of the means over seeds."""
@@ -117,12 +118,13 @@ def named(metrics: Sequence[Metric], settings: Settings) -> list[Metric]:
 def measured(run: Run, place: str) -> Grid:
     """Train or take every cell of a place with every seed, and resample them together."""
     from jtcse.ablations import variants
+    from jtcse.ablations.times import seconds
 
-    scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in variants.members(run, place)}
+    members = list(variants.members(run, place))
+    scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in members}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
-    return Grid(
-        place, variants.cells(run, place), found, sum(score.n for score in next(iter(scores.values())).values())
-    )
+    n = sum(score.n for score in next(iter(scores.values())).values())
+    return Grid(place, variants.cells(run, place), found, n, seconds(run, members, n))
 
 
 def together(scores: Mapping[Member, Mapping[str, TaskScore]], resamples: int, seed: int) -> dict[Member, Drawn]:

@@ -5,7 +5,7 @@ The base is stage 2 as released, at the run's settings and the grids' number of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ class Effects:
     seeds: list[int]
     found: Mapping[tuple[str, int], Drawn]
     n: int
+    times: Sequence[Metric] = ()
 
     def value(self, id: str, seed: int | None = None) -> Drawn:
         """Average over tasks at a seed, or the mean over seeds."""
@@ -103,22 +104,25 @@ class Effects:
         return values[-1] - values[0] if len(values) > 1 else None
 
     def metrics(self) -> list[Metric]:
-        """Each switch's value and its difference to the base, by seed and as the mean over seeds."""
+        """Each switch's value and its difference to the base, by seed and as the mean over seeds; last the times."""
         one_and_all = [*self.seeds, None]
         found = [self.value(BASE, seed).metric(BASE, self.n, seed) for seed in one_and_all]
         for switch in self.switches:
             id = switch.cell.id
             found += [self.value(id, seed).metric(id, self.n, seed) for seed in one_and_all]
             found += [self.effect(switch, seed).metric(f"{id}>{BASE}", self.n, seed) for seed in one_and_all]
-        return found
+        return [*found, *self.times]
 
 
 def train_all(run: Run) -> Effects:
     """Train the base and every switch with every seed, or take them where they lie (``variants.scores``)."""
     from jtcse.ablations import grids, variants
+    from jtcse.ablations.times import seconds
 
     turned, seeds = list(switches(run.settings)), grids.seeds("code", run.settings)
     cells = [base_cell(run.settings), *(switch.cell for switch in turned)]
-    scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell in cells for seed in seeds}
+    members = [(cell, seed) for cell in cells for seed in seeds]
+    scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in members}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
-    return Effects(turned, seeds, found, sum(score.n for score in next(iter(scores.values())).values()))
+    n = sum(score.n for score in next(iter(scores.values())).values())
+    return Effects(turned, seeds, found, n, seconds(run, members, n))

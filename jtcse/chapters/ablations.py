@@ -66,6 +66,10 @@ def label(id: str) -> str:
     place, _, rest = id.partition("/")
     if place == "table9":
         return f"{rest} of 12"
+    if place == "readings":
+        return "{}, {} of 12".format(*rest.split("/"))
+    if place == "towers":
+        return f"tower {rest} alone"
     if place in ("table8", "table11", "poolings"):
         row, _, model = rest.partition("/")
         return f"{model} {row}"
@@ -137,6 +141,12 @@ def gains_by_task(run: Run) -> DataFrame:
     frame = pandas.DataFrame({model: {t: float(np.mean(g)) for t, g in by.items()} for model, by in rows.items()}).T
     own = source_task(run)
     return frame[[own, *(task for task in frame.columns if task != own)]]
+
+
+def towers_in_words(run: Run) -> str:
+    """Which two towers the twins of a grid start from."""
+    anew = "the two towers that stage 1 trained anew for its seed"
+    return anew if run.settings.ablations.own_towers else "this run's two towers of stage 1, the same at each seed"
 
 
 def texts_in_words(run: Run) -> str:

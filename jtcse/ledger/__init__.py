@@ -87,7 +87,8 @@ def _rows() -> tuple[Printed, ...]:
         )
         for id, place, text, kind, unit, status in columns
     ]  # fmt: skip
-    return (*rows, *(Printed(id, CLAIM, text) for id, text in printed.claims()["text"].items()))
+    claims = printed.claims()
+    return (*rows, *(Printed(id, CLAIM, claims["text"][id], needs=claims["needs"][id]) for id in claims.index))
 
 
 def _printed_difference(id: str, kind: str, value: dict[str, float]) -> float | None:

@@ -22,6 +22,12 @@ STATES = (
     "direction undecided",
     "not run",
 )
+NEEDS = {
+    "released": "; it takes released weights of the compared systems, or tasks beyond the seven",
+    "paper": "; it takes training in the paper's own setting",
+    "print": "; it is about what is printed, and the audit looks into that",
+    "nobody": "; nobody but the authors could check it",
+}
 CHECKPOINT_TOLERANCE = 0.05  # points
 ROUNDING = 1e-9  # of floating point, so that 79.75 lies within 0.05 of 79.70
 
@@ -41,6 +47,7 @@ class Printed:
     precision: float = 0.0  # half a unit of the last printed digit
     reference: str | None = None  # the row that it is compared with
     difference: float | None = None  # printed: value minus that of the reference
+    needs: str = ""  # of a claim: what could answer for it (``printed.claims``)
 
     @property
     def tolerance(self) -> float | None:
@@ -101,7 +108,7 @@ def seed_band(values: Sequence[float], confidence: float = 0.95) -> tuple[float,
 def judge(printed: Printed, evidence: Evidence | None) -> Verdict:
     """The state of a printed value, from what was measured and from nothing else. ``not run``: no record answers for it."""
     if evidence is None:
-        return Verdict("not run", "no run record answers for it")
+        return Verdict("not run", f"no run record answers for it{NEEDS.get(printed.needs, '')}")
     if printed.kind == "claim":
         return _direction(1.0, evidence, "".join(f"{words}; " for words in evidence.departures))
     if math.isnan(printed.value):

@@ -88,7 +88,9 @@ def half_unit(text: str) -> float:
 def claims() -> DataFrame:
     """Quantitative and ranking claims of the prose, in our words, indexed ``claim/C01`` and on.
 
-    Columns: ``section``, ``text``, ``numbers`` (as printed), ``check`` (how a program could).
+    Columns: ``section``, ``text``, ``numbers`` (as printed), ``check`` (how a program could), and ``needs``, what can answer
+    for it: ``any`` profile, ``released`` weights of the compared systems, own training as the ``paper``'s, its ``print``
+    alone, or ``nobody``.
     """
     return _file("claims").set_index("id")
 

@@ -1,0 +1,131 @@
+"""What the page on methods shows: what was tried before, how a difference is decided, and how many seeds that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jtcse.config import Settings
+from jtcse.ledger.shelf import shelf
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas import DataFrame
+
+    from jtcse.ledger.entry import Entry
+    from jtcse.records import RunRecord
+    from jtcse.run import Run
+
+STAGES = {"stage1": "stage 1", "stage2": "stage 2", "distillation": "distillation"}
+SEEDED = ("table8", "table9", "table10", "figure6")
+"""Places whose rows are trained with several seeds and have a printed difference."""
+GRADED = {
+    "senteval": "the seven tasks by SentEval's rule, STS-B's development pairs",
+    "mteb": "the seven tasks as mteb publishes them, STS-B's development pairs",
+    "generated": "captions, news and their like from the generated world",
+}
+
+
+def records(run: Run) -> dict[str, RunRecord]:
+    """The records of this run's profile, its workspace's above the committed ones, by name."""
+    found = shelf(workdir=run.workspace.root).records
+    return {record.run: record for record in found if record.profile == run.profile}
+
+
+def tries(record: RunRecord | None) -> DataFrame:
+    """What was tried before the run: ``stage``, ``rate``, ``step``, ``development`` (points); no rows without a record."""
+    import pandas
+
+    rows = []
+    for metric in record.metrics if record else []:
+        stage, rate, *step = metric.name.split("/")
+        if step:
+            rows.append({"stage": stage, "rate": float(rate), "step": int(step[0]), "development": metric.value})
+    return pandas.DataFrame(rows, columns=["stage", "rate", "step", "development"])
+
+
+def frozen(record: RunRecord | None, settings: Settings) -> DataFrame:
+    """What the tries chose beside what the profile has: ``stage``, ``setting``, ``best tried``, ``profile``."""
+    import pandas
+
+    rows = []
+    for stage, name in STAGES.items() if record else ():
+        own = getattr(settings, stage)
+        rate = own.tower_1.learning_rate if stage == "stage1" else own.learning_rate
+        for field, value in (("learning_rate", rate), ("steps", own.steps)):
+            best = record.metric(f"{stage}/{field}").value
+            rows.append({"stage": name, "setting": field.replace("_", " "), "best tried": best, "profile": value})
+    return pandas.DataFrame(rows, columns=["stage", "setting", "best tried", "profile"])
+
+
+def claims(run: Run) -> list[Entry]:
+    """The claims that a run of any size can answer, as this run's profile answers them."""
+    from jtcse.ledger import entries
+    from jtcse.paper import printed
+
+    any_size = printed.claims().query("needs == 'any'").index
+    found = entries(shelf(workdir=run.workspace.root).records, "claim", run.profile)
+    return [entry for entry in found if entry.id in any_size]
+
+
+def seeds_table(run: Run) -> DataFrame:
+    """Each row of a grid with several seeds: what it would take to decide an effect of the printed size.
+
+    Columns: ``comparison``, ``printed`` and ``measured`` (points), ``over seeds`` (standard deviation of the paired
+    differences), ``seeds``, ``seeds needed`` (a paired t-test at 5 % with 80 % power, on fixed pairs).
+    """
+    import numpy as np
+    import pandas
+
+    from jtcse.ledger import entries
+    from jtcse.power import seeds_needed
+
+    found, rows, seen = shelf(workdir=run.workspace.root).records, [], set()
+    for entry in (entry for place in SEEDED for entry in entries(found, place, run.profile)):
+        if frozenset((entry.id, entry.printed.reference)) in seen:
+            continue  # the other row of the same comparison
+        seen.add(frozenset((entry.id, entry.printed.reference)))
+        values = [metric.value for metric in entry.evidence.difference_seeds] if entry.evidence else []
+        wanted = entry.printed.difference
+        if len(values) > 1 and wanted:
+            spread = float(np.std(values, ddof=1))
+            row = {"comparison": entry.id, "printed": wanted, "measured": entry.difference, "over seeds": spread}
+            rows.append(row | {"seeds": len(values), "seeds needed": seeds_needed(spread, abs(wanted))})
+    return pandas.DataFrame(rows, columns=["comparison", "printed", "measured", "over seeds", "seeds", "seeds needed"])
+
+
+def said(record: RunRecord | None) -> HTML:
+    """Where the tries come from, or that there are none."""
+    from jtcse.tables import facts as table_of
+
+    if record is None:
+        return table_of({"tries": "none are recorded for this profile; its values are the paper's, or were tried by hand"})
+    made, command = record.provenance, f"jtcse tune --profile {record.profile}"
+    return table_of({"tries": command, "begun": made.started, "minutes": f"{made.seconds / 60:.0f}"})
+
+
+def facts(run: Run) -> dict[str, str]:
+    """Text, graded pairs, encoder, machine and time of a run, in words."""
+    found, settings = records(run), run.settings
+    made = [record.provenance for record in found.values()]
+    data = {m.name: m for m in found["data"].metrics} if "data" in found else {}
+    return {
+        "text": settings.data.corpus + (f", {data['sentences'].value:,.0f} sentences" if "sentences" in data else ""),
+        "graded pairs": f"{settings.data.pair_sets}: {GRADED[settings.data.pair_sets]}",
+        "encoder": f"{settings.encoder.name}, {settings.encoder.pooling} pooling",
+        "seeds of the grids": ", ".join(map(str, settings.ablations.seeds)),
+        "device": ", ".join(sorted({one.device for one in made})) or "not recorded",
+        "machine": ", ".join(sorted({one.machine for one in made})) or "not recorded",
+        "minutes of all records": f"{sum(one.seconds for one in made) / 60:,.0f}",
+    }
+
+
+def begun(found: Mapping[str, RunRecord]) -> str:
+    """When the first record of a run was begun that is no try."""
+    return min((r.provenance.started for name, r in found.items() if name != "tuning"), default="not run")
+
+
+def pairs_in_words(settings: Settings) -> str:
+    """On how many pairs a cell is scored."""
+    limit = settings.ablations.pair_limit
+    return f"at most {limit} evenly spaced pairs of each" if limit else "all pairs of each"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jtcse import cli_race, cli_reading, cli_scoring, cli_systems
+from jtcse import cli_publish, cli_race, cli_reading, cli_release, cli_rerun, cli_scoring, cli_systems
 from jtcse.errors import UserError, check_choice, unknown
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="JTCSE, reproduced: train, measure and read the paper's twin-tower sentence encoder.",
 )
-Profile = Annotated[str, typer.Option(help="Profile: embedded, mini, paper_bert or paper_roberta.")]
+Profile = Annotated[str, typer.Option(help="Profile: embedded, mini, rung_narrow, rung_bert, paper_bert or paper_roberta.")]
 Turned = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")
 ]
@@ -189,7 +189,7 @@ def bench(
     run_benchmarks(what, model)
 
 
-for commands in (cli_scoring, cli_systems, cli_race, cli_reading):
+for commands in (cli_scoring, cli_systems, cli_race, cli_reading, cli_release, cli_rerun, cli_publish):
     commands.register(app)
 
 

@@ -25,7 +25,7 @@ def race(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as race.steps=50.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="Profile: embedded, mini, paper_bert or paper_roberta.")] = "embedded",
+    profile: Annotated[str, typer.Option(help="Profile that trains, such as embedded or mini.")] = "embedded",
     workdir: Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")] = None,
     systems: Annotated[
         str | None, typer.Option(help="Names such as esimcse,pcl, with what they need, and simcse; by default all.")

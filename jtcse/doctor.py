@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import platform
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from jtcse.config import load_settings, profiles
+from jtcse.config import Settings, load_settings, profiles
 
 REFERENCE_RATE = 150.0
 """GFLOP/s, as ``report`` measures them, on the machine of the profiles' ``minutes``: two cores with AVX2."""
@@ -44,7 +45,7 @@ def report(hub_timeout: float = 3, seconds: float = 2) -> list[Row]:
         hub_timeout: seconds to wait for the hub.
         seconds: for measuring the rate of matrix products.
     """
-    rate, number_format = _rate(seconds)
+    rate, number_format = measured_rate(seconds)
     hub = _hub(hub_timeout)
     machine = [
         _python(),
@@ -102,7 +103,7 @@ def _gpus() -> list[Row]:
     import torch
 
     if not torch.cuda.is_available():
-        return [Row("GPU", "none", "fine for 'embedded' and 'mini'; the paper's profiles need one")]
+        return [Row("GPU", "none", "fine for 'embedded' and 'mini'; the paper's and the rungs want one")]
     found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return [Row("GPU", f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB") for gpu in found]
 
@@ -166,7 +167,7 @@ def _version(module: str) -> str:
         return "of unknown version"
 
 
-def _rate(seconds: float) -> tuple[float, str]:
+def measured_rate(seconds: float) -> tuple[float, str]:
     """Rate of matrix products (GFLOP/s) in the faster of the two number formats that training uses."""
     import torch
 
@@ -181,13 +182,37 @@ def _rate(seconds: float) -> tuple[float, str]:
 
 
 def _profile(name: str, rate: float, hub: bool) -> Row:
-    """About how long a profile takes here, from its minutes on the reference machine.
-
-    Half of them is taken to scale with the rate of matrix products; the rest is Python, files and the book.
-    """
+    """About how long a profile takes here."""
     settings = load_settings(name)
     lacks_hub = settings.encoder.name != "generated" and not hub
-    found = "not measured in full; needs a GPU"
+    wants_gpu = settings.minutes is None and settings.scale != "checkpoints" and _gpus()[0].found == "none"
+    notes = ["needs a hub that can be reached"] * lacks_hub + ["wants a GPU"] * wants_gpu
+    return Row(f"profile {name}", _time(settings, rate), "; ".join(notes), not lacks_hub)
+
+
+def _time(settings: Settings, rate: float) -> str:
+    """From a profile's minutes on the reference machine, where it has been run there; else from its operations (``budget.py``).
+
+    Half of the minutes is taken to scale with the rate of matrix products; the rest is Python, files and the book.
+    """
+    from jtcse import budget
+
+    if settings.scale == "checkpoints":
+        return "nothing is trained; 'jtcse evaluate --plan' tells the minutes"
     if settings.minutes is not None:
-        found = f"about {settings.minutes * (0.5 + 0.5 * REFERENCE_RATE / rate):.0f} minutes (an estimate)"
-    return Row(f"profile {name}", found, "needs a hub that can be reached" if lacks_hub else "", not lacks_hub)
+        return f"about {settings.minutes * (0.5 + 0.5 * REFERENCE_RATE / rate):.0f} minutes (an estimate)"
+    part, _ = _share()
+    untold = (
+        ", translation not counted"
+        if "round_trip" in {settings.stage1.tower_1.view, settings.stage1.tower_2.view}
+        else ""
+    )
+    seconds = budget.total(settings).seconds(rate, part)
+    return f"about {budget.duration(seconds)} at {100 * part:.0f} % of the measured rate (an estimate{untold})"
+
+
+@functools.cache
+def _share() -> tuple[float, bool]:
+    from jtcse import budget
+
+    return budget.share(REFERENCE_RATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ BASE = leaves(yaml.safe_load(text_of("base")))
 
 
 def test_the_profiles_are_those_that_the_readme_names() -> None:
-    assert profiles() == ["checkpoints", "embedded", "mini", "paper_bert", "paper_roberta"]
+    assert profiles() == ["checkpoints", "embedded", "mini", "paper_bert", "paper_roberta", "rung_bert", "rung_narrow"]
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf8")
+    assert all(f"| `{profile}`" in readme for profile in profiles())
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -66,7 +69,8 @@ def test_base_gives_every_setting_and_the_reason_of_every_value() -> None:
 
 
 def test_profiles_differ_where_the_issue_says() -> None:
-    checkpoints, embedded, mini, bert, roberta = (load_settings(name) for name in profiles())
+    checkpoints, embedded, mini, bert, roberta, *rungs = (load_settings(name) for name in profiles())
+    assert {one.scale for one in rungs} == {"smaller"} and not any(one.zero_shot.tasks for one in rungs)
     assert checkpoints.scale == "checkpoints" and checkpoints.zero_shot.systems == ["released"]
     assert [one.scale for one in (embedded, mini, bert, roberta)] == ["smaller", "smaller", "paper", "paper"]
     assert not any(one.zero_shot.tasks for one in (embedded, mini, bert, roberta)), (

@@ -69,6 +69,22 @@ def test_slower_machine_is_told_a_longer_time() -> None:
     assert minutes(doctor.REFERENCE_RATE / 4) > minutes(doctor.REFERENCE_RATE) > minutes(doctor.REFERENCE_RATE * 4)
 
 
+@pytest.mark.parametrize("profile", ["paper_bert", "rung_narrow"])
+def test_profile_that_was_not_run_is_estimated_from_its_operations_and_wants_a_gpu(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    slow, fast = (doctor._profile(profile, rate, hub=True) for rate in (150, 50_000))
+    assert slow.fine and slow.note == "wants a GPU" and "days at" in slow.found
+    assert "% of the measured rate (an estimate" in slow.found
+    assert ("translation not counted" in slow.found) == (profile == "paper_bert")
+    assert slow.found != fast.found, "a faster machine is told a shorter time"
+
+
+def test_profile_that_trains_nothing_is_told_no_time_of_training() -> None:
+    assert "--plan" in doctor._profile("checkpoints", 150, hub=True).found
+
+
 def test_missing_book_tools_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     find = doctor.importlib.util.find_spec
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "snakemake" else find(name))

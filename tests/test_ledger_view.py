@@ -12,6 +12,7 @@ import made_up
 import pytest
 from made_up import metric, record
 
+from jtcse.config import load_settings
 from jtcse.errors import UserError
 from jtcse.ledger import STATES, Shelf, counts, entries, reference
 from jtcse.paper import printed
@@ -176,10 +177,18 @@ def test_runs_have_an_id_their_settings_and_nothing_unescaped() -> None:
     page = Page(html)
     assert page.every("details", "id") == ["run-embedded-table7", "run-mini-table10", "run-mini-odd",
                                            "run-paper_bert-table10"]  # fmt: skip
-    assert "stage2.steps: 7, profile 60" in html
+    assert f"stage2.steps: 7, profile {load_settings('mini').stage2.steps}" in html
     assert "<b>x</b>" not in html and "&lt;b&gt;x" in html and "Linux &lt;x86_64&gt;" in html
     assert "0123456789abcdef" in html
     assert "no run record" in ledger_pages.runs_list(Shelf()).data
+
+
+def test_every_run_says_what_runs_it_again_and_a_grid_what_runs_one_cell() -> None:
+    grid = record(*made_up.over_seeds("table11/Avg(FL)/SimCSE", [70.0, 71.0]), run="table11", profile="mini")
+    html = ledger_pages.runs_list(Shelf([grid, record(run="odd & even", profile="mini")])).data
+    cell = "jtcse rerun &#x27;table11/Avg(FL)/SimCSE&#x27; --seed 1 --profile mini"
+    assert f"<code>jtcse rerun table11 --profile mini</code>, or <code>{cell}</code>" in html
+    assert "<code>jtcse rerun &#x27;odd &amp; even&#x27; --profile mini</code></td>" in html
 
 
 def test_problems_are_escaped() -> None:

@@ -192,7 +192,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_cells_of_a_seed_share_its_towers_and_seeds_do_not(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, train_tower = [], stages.train_tower
-    monkeypatch.setattr(stages, "train_tower", lambda r, n: (trained.append((r.settings.run.seed, n)), train_tower(r, n))[1])
+    monkeypatch.setattr(
+        stages, "train_tower", lambda r, n: (trained.append((r.settings.run.seed, n)), train_tower(r, n))[1]
+    )
     cells = [the(own, id) for id in ("table10/NCE", "table10/none", "table9/none", "towers/II")]
     for cell in cells:
         for seed in (1, 2):
@@ -207,18 +209,24 @@ def test_no_training_is_the_sum_of_the_towers_of_the_seed(own: Run) -> None:
     folders = starting.starts(own, none, 1)
     assert folders == [*starting.starts(own, one, 1), *starting.starts(own, two, 1)]
     pairs = cell_training.graded(own)[1]["news"].thinned(10)
-    vectors = [SumEncoder([TowerEncoder(*load_tower(f)) for f in folders]).encode(side) for side in (pairs.first, pairs.second)]
+    vectors = [
+        SumEncoder([TowerEncoder(*load_tower(f)) for f in folders]).encode(side) for side in (pairs.first, pairs.second)
+    ]
     np.testing.assert_allclose(variants.scores(own, none, 1)["news"].similarity, cosine(*vectors), atol=1e-6)
 
 
 def test_keys_of_own_towers_need_no_training(own: Run) -> None:
-    keys = [variants.key(own, the(own, id), seed) for id in ("table10/none", "towers/I", "towers/II") for seed in (1, 2)]
+    keys = [
+        variants.key(own, the(own, id), seed) for id in ("table10/none", "towers/I", "towers/II") for seed in (1, 2)
+    ]
     assert len(set(keys)) == 6 and not (own.workspace.root / "variants").exists()
 
 
 def test_a_limit_of_pairs_is_another_variant_on_fewer_pairs(run: Run, own: Run) -> None:
     cell = the(run, "figure6/SimCSE")
-    assert len(variants.scores(own, cell, 1)["news"].gold) == 10 and len(variants.scores(run, cell, 1)["news"].gold) == 20
+    assert (
+        len(variants.scores(own, cell, 1)["news"].gold) == 10 and len(variants.scores(run, cell, 1)["news"].gold) == 20
+    )
 
 
 def test_what_a_cell_took_is_told_once(run: Run) -> None:

@@ -27,7 +27,14 @@ GRIDS = (
     "table10",
     "figure6",
 )  # Fig. 8's towers have lost LayerNorms, and are no such encoders any more
-KINDS = {"simcse": "single encoders", "jtcse": "twins", "tncse": "twins, no cross-attention"}
+KINDS = {
+    "simcse": "single encoders",
+    "tower_I": "single encoders",
+    "tower_II": "single encoders",
+    "towers": "sums of towers",
+    "jtcse": "twins",
+    "tncse": "twins, no cross-attention",
+}
 
 
 def collected(run: Run) -> DataFrame:

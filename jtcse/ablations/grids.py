@@ -93,10 +93,11 @@ def seeds(place: str, settings: Settings) -> list[int]:
 
 
 def depth_of(settings: Settings) -> int:
-    """Layers of a tower: of the generated encoder, by a name such as ``all-MiniLM-L6-v2``, or BERT-base's 12 (large: 24)."""
+    """Layers of a tower: of the generated encoder, by a name such as ``all-MiniLM-L6-v2`` or ``bert_uncased_L-12_H-128_A-2``, or
+    BERT-base's 12 (large: 24)."""
     if settings.encoder.name == "generated":
         return settings.encoder.layers
-    named = re.search(r"-L-?(\d+)", settings.encoder.name)
+    named = re.search(r"[-_]L-?(\d+)", settings.encoder.name)
     return int(named[1]) if named else 24 if "large" in settings.encoder.name else PAPER_DEPTH
 
 

@@ -130,5 +130,11 @@ def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
     for pooling, by_task in found.items():
         save_scores(folder / f"{pooling}.npz", by_task)
     seconds = {name: round(b - a, 1) for name, (a, b) in zip(("training", "scoring"), pairwise(times), strict=True)}
-    named = {"system": cell.system, "seed": seed, "first_asked_as": cell.id, "seconds": seconds, "device": device_name()}
+    named = {
+        "system": cell.system,
+        "seed": seed,
+        "first_asked_as": cell.id,
+        "seconds": seconds,
+        "device": device_name(),
+    }
     write_atomically(folder / FACTS, json.dumps(named | more, indent=1) + "\n")

@@ -99,7 +99,9 @@ def said(record: RunRecord | None) -> HTML:
     from jtcse.tables import facts as table_of
 
     if record is None:
-        return table_of({"tries": "none are recorded for this profile; its values are the paper's, or were tried by hand"})
+        return table_of(
+            {"tries": "none are recorded for this profile; its values are the paper's, or were tried by hand"}
+        )
     made, command = record.provenance, f"jtcse tune --profile {record.profile}"
     return table_of({"tries": command, "begun": made.started, "minutes": f"{made.seconds / 60:.0f}"})
 

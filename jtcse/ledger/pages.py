@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jtcse.ledger import Shelf, counts
+from jtcse.ledger.again import commands
 from jtcse.ledger.entry import Entry
 from jtcse.ledger.judging import STATES
 from jtcse.ledger.shelf import CLAIM, changed_settings
@@ -19,7 +20,7 @@ from jtcse.records import Metric, RunRecord
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-COMMANDS = {"race": "fair_race"}
+COMMANDS = {"race": "fair_race", "tuning": "methods"}
 """Runs that are no notebook, and the page that shows each."""
 OPEN = """<script>(() => {
   const open = () => {
@@ -109,7 +110,7 @@ def _run(record: RunRecord) -> str:
 
 
 def _origin(record: RunRecord) -> str:
-    """Where, when and with what, in two columns."""
+    """Where, when and with what, and how to have it once more, in two columns."""
     made, pages = record.provenance, book_pages()
     page = COMMANDS.get(record.run, record.run)
     shown = escape(page)
@@ -128,6 +129,8 @@ def _origin(record: RunRecord) -> str:
     }
     rows = [f"<th scope=row>notebook</th><td>{linked}</td>"]
     rows += [f"<th scope=row>{name}</th><td class=words>{escape(fact)}</td>" for name, fact in facts.items()]
+    again = ", or ".join(f"<code>{escape(command)}</code>" for command in commands(record))
+    rows.append(f"<th scope=row>run again</th><td class=words>{again}</td>")
     return box(["", ""], rows, f"Origin of {record.run}")
 
 

@@ -200,6 +200,8 @@ def test_cells_of_a_seed_share_its_towers_and_seeds_do_not(own: Run, monkeypatch
         for seed in (1, 2):
             variants.scores(own, cell, seed)
     assert sorted(trained) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    took = [variants.facts(own, cell, 1)["seconds"]["training"] for cell in cells]
+    assert took[3] > 0 and took[1] < took[3]  # a tower's own time is told once, where it stands alone
     one, two = (starting.starts(own, cells[0], seed)[0] for seed in (1, 2))
     assert any(not torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from jtcse.ablations.grids import READY, Cell
 from jtcse.errors import UserError
+from jtcse.files import write_atomically
 from jtcse.kept import alone, code, content
 from jtcse.run import Run, Workspace
 
@@ -90,7 +92,15 @@ def _train(run: Run, seed: int, number: int, place: Path) -> None:
     """Stage 1 as the run's own, with another seed, in a workspace beside it."""
     from jtcse.stages import train_tower
 
+    began = time.perf_counter()
     settings = run.settings.model_copy(update={"run": run.settings.run.model_copy(update={"seed": seed})})
     beside = Workspace(place, shared=run.workspace)
     train_tower(Run(f"stage1 of seed {seed}", run.profile, settings, beside), number)
     shutil.rmtree(beside.checkpoints / f"tower_{number}", ignore_errors=True)
+    write_atomically(place / f"{number}.seconds", f"{time.perf_counter() - began:.1f}\n")
+
+
+def seconds(folders: list[Path]) -> float:
+    """What the training of towers of a seed took, 0 for those of the run; after a kill, that of its last part."""
+    notes = [folder.parents[1] / f"{folder.name[-1]}.seconds" for folder in folders]
+    return sum(float(note.read_text(encoding="utf8")) for note in notes if note.is_file())

@@ -32,6 +32,7 @@ from jtcse.files import write_atomically
 from jtcse.kept import alone, content
 from jtcse.run import Run
 
+ALONE = ("tower_I", "tower_II")
 FACTS = "facts.json"  # written last: a folder that has it is whole
 
 
@@ -118,10 +119,13 @@ def _made(run: Run, cell: Cell, seed: int | None) -> Path:
 
 def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
     from jtcse.ablations.cell_training import measured, trained
+    from jtcse.ablations.starting import seconds as seconds_of
     from jtcse.ablations.starting import starts
     from jtcse.run import device_name
 
-    starts(run, cell, seed)  # towers that many cells share are no time of this one
+    places = starts(
+        run, cell, seed
+    )  # towers that many cells share are no time of this one, but of the cells of each alone
     times = [time.perf_counter()]
     encoder = trained(run, cell, seed, folder / "training")
     times.append(time.perf_counter())
@@ -130,6 +134,8 @@ def _make(run: Run, cell: Cell, seed: int | None, folder: Path) -> None:
     for pooling, by_task in found.items():
         save_scores(folder / f"{pooling}.npz", by_task)
     seconds = {name: round(b - a, 1) for name, (a, b) in zip(("training", "scoring"), pairwise(times), strict=True)}
+    if cell.system in ALONE:
+        seconds["training"] = seconds_of(places)
     named = {
         "system": cell.system,
         "seed": seed,

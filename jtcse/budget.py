@@ -59,13 +59,7 @@ def cells(place: str, settings: Settings) -> list[Cell]:
 
     if place == "code":
         return [discrepancy_effects.base_cell(settings), *(one.cell for one in discrepancy_effects.switches(settings))]
-    deep = grids.depth_of(settings)
-    beside = {
-        "table9": lambda: grids.other_readings(settings, deep),
-        "table10": lambda: grids.single_towers(settings),
-        "table11": grids.other_first_layer,
-    }
-    return grids.grid(place, settings, deep) + beside.get(place, list)()
+    return grids.with_beside(place, settings)
 
 
 def grids(settings: Settings) -> dict[str, Work]:

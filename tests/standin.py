@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jtcse.data.pairs import PairSet, save_pair_set
+
 WHO = """a baker|the old sailor|one nurse|my neighbour|a tall girl|the postman|every monk|our teacher|a lost
 dog"""
 DOES = "carries|paints|forgets|washes|finds|sells|repairs|watches|hides|borrows"
@@ -44,6 +46,13 @@ def graded_pairs(count: int, seed: int = 0) -> list[tuple[str, str, float]]:
     cut = np.random.default_rng(seed).integers(1, 6, count)
     mixed = [" ".join(a.split()[:n] + b.split()[n:]) for a, b, n in zip(left, right, cut, strict=True)]
     return [(a, b, round(5 * _shared_words(a, b), 2)) for a, b in zip(left, mixed, strict=True)]
+
+
+def pair_files(folder: Path, count: int = 20) -> None:
+    """Graded sets of a generated world, as a workspace has them: two sets and the development pairs."""
+    for number, name in enumerate(("captions", "news", "dev")):
+        first, second, gold = zip(*graded_pairs(count, seed=10 * number), strict=True)
+        save_pair_set(PairSet(name, list(first), list(second), np.array(gold), "made up"), folder / f"{name}.csv")
 
 
 def _shared_words(left: str, right: str) -> float:

@@ -44,6 +44,13 @@ def test_without_records_everything_is_not_run() -> None:
     assert counts(entries([])) == {state: 0 for state in STATES} | {"not run": TOTAL}
 
 
+def test_a_claim_that_was_not_run_says_what_could_answer_it() -> None:
+    reasons = {entry.id: entry.reason for entry in entries([], "claim")}
+    assert "released weights" in reasons["claim/C02"] and "paper's own setting" in reasons["claim/C19"]
+    assert "audit" in reasons["claim/C03"] and "authors" in reasons["claim/C23"]
+    assert reasons["claim/C31"] == "no run record answers for it"
+
+
 def test_every_value_and_claim_has_one_entry_in_the_order_of_the_paper() -> None:
     assert [e.id for e in entries(made_up.one_of_each())] == [*IDS, *printed.claims().index]
     assert sum(len(entries([], place)) for place in places()) == TOTAL

@@ -21,7 +21,6 @@ from jtcse.ablations import cell_training, contrasts, starting, variants
 from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
 from jtcse.ablations.claims import claims
 from jtcse.ablations.grids import Cell, grid, other_readings
-from jtcse.data.pairs import PairSet, save_pair_set
 from jtcse.encoder import SumEncoder, TowerEncoder
 from jtcse.errors import UserError
 from jtcse.evaluation.energy import REFERENCE, energies, readings
@@ -44,11 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         another(root / "models" / "start", root / "models" / f"tower_{number}", seed=number)
     (root / "data").mkdir()
     (root / "data" / "corpus.txt").write_text("\n".join(standin.sentences(40, seed=5)) + "\n", encoding="utf8")
-    for number, name in enumerate(("captions", "news", "dev")):
-        first, second, gold = zip(*standin.graded_pairs(20, seed=10 * number), strict=True)
-        save_pair_set(
-            PairSet(name, list(first), list(second), np.array(gold), "made up"), root / "data/pairs" / f"{name}.csv"
-        )
+    standin.pair_files(root / "data/pairs")
     return root
 
 

@@ -83,6 +83,16 @@ def grid(place: str, settings: Settings, depth: int | None = None) -> list[Cell]
     return list(makers[place]())
 
 
+def with_beside(place: str, settings: Settings, depth: int | None = None) -> list[Cell]:
+    """The grid of a place, and the cells beside it that print has not; arguments and errors as of ``grid``."""
+    beside = {
+        "table9": lambda: other_readings(settings, depth or depth_of(settings)),
+        "table10": lambda: single_towers(settings),
+        "table11": other_first_layer,
+    }
+    return grid(place, settings, depth) + beside.get(place, list)()
+
+
 def seeds(place: str, settings: Settings) -> list[int]:
     """Training seeds of a grid, or of ``code``, what the differences between paper and code do.
 

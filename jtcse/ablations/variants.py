@@ -16,16 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jtcse.ablations.grids import (
-    TRAINED,
-    Cell,
-    depth_of,
-    grid,
-    other_first_layer,
-    other_readings,
-    seeds,
-    single_towers,
-)
+from jtcse.ablations.grids import TRAINED, Cell, seeds, with_beside
 from jtcse.ablations.starting import identity, training_code
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.files import write_atomically
@@ -54,13 +45,7 @@ def facts(run: Run, cell: Cell, seed: int | None = None) -> dict[str, Any]:
 
 def cells(run: Run, place: str) -> list[Cell]:
     """The grid of a place at this run's settings and the depth of its towers, with the cells beside it that print has not."""
-    deep = depth(run) or depth_of(run.settings)
-    beside = {
-        "table9": lambda: other_readings(run.settings, deep),
-        "table10": lambda: single_towers(run.settings),
-        "table11": other_first_layer,
-    }
-    return grid(place, run.settings, deep) + beside.get(place, list)()
+    return with_beside(place, run.settings, depth(run))
 
 
 def members(run: Run, place: str) -> Iterator[tuple[Cell, int | None]]:

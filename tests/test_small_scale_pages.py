@@ -127,6 +127,6 @@ def test_a_comparison_that_two_rows_share_is_told_once(run: Run, monkeypatch: py
 def test_dates_pairs_and_facts_are_in_words(run: Run) -> None:
     assert methods.begun({"tuning": TRIES, "table10": GRID}) == GRID.provenance.started
     assert methods.begun({"tuning": TRIES}) == "not run"
-    assert methods.pairs_in_words(run.settings) == "at most 500 evenly spaced pairs of each"
+    assert methods.pairs_in_words(run.settings) == "at most 300 evenly spaced pairs of each"
     assert methods.pairs_in_words(load_settings("embedded")) == "all pairs of each"
     assert "all-MiniLM-L6-v2" in methods.facts(run)["encoder"]

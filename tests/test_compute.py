@@ -155,6 +155,12 @@ def test_hours_and_energy_add_up_by_profile() -> None:
     assert compute.longest(records, 1)["run"].tolist() in (["a"], ["c"])
 
 
+def test_a_page_that_found_its_cells_made_counts_with_what_they_took() -> None:
+    again = record("table9", [seconds("table9/1", 2000), seconds("table9/1", 1600, seed=2)], seconds=60.0)
+    assert compute.took(again) == 3600 and compute.took(record("stage1", seconds=60.0)) == 60
+    assert compute.spent([again]).loc["mini", "hours"] == 1.0
+
+
 def test_times_of_cells_are_by_page_and_their_absence_is_told() -> None:
     found = [record("table9", [seconds("table9/1", 60), seconds("table9/1", 120, seed=2)]), record("stage1")]
     frame = compute.timed(found)

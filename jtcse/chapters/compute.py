@@ -35,26 +35,31 @@ def spent(
         made = record.provenance
         row = rows.setdefault(record.profile, {"runs": 0, "hours": 0.0, "kWh, estimated": 0.0, "on": set()})
         row["runs"] += 1
-        row["hours"] += made.seconds / HOUR
+        row["hours"] += took(record) / HOUR
         row["kWh, estimated"] += energy(record, core_watts, gpu_watts)
         row["on"].add(f"{made.device}, {made.threads} thread(s), {made.machine}")
     shown = {profile: row | {"on": "; ".join(sorted(row["on"]))} for profile, row in sorted(rows.items())}
     return pandas.DataFrame.from_dict(shown, orient="index", columns=["runs", "hours", "kWh, estimated", "on"])
 
 
+def took(record: RunRecord) -> float:
+    """Seconds of a run; where a page found cells of its grid made already, those that the cells took."""
+    return max(record.provenance.seconds, sum(metric.value for metric in times(record)))
+
+
 def energy(record: RunRecord, core_watts: float, gpu_watts: float) -> float:
     """kWh of a run if all its threads, or its GPU, were busy all the time; memory, cooling and idle parts are not in it."""
     made = record.provenance
     watts = made.threads * core_watts if made.device == "cpu" else gpu_watts
-    return watts * made.seconds / HOUR / 1000
+    return watts * took(record) / HOUR / 1000
 
 
 def longest(records: Iterable[RunRecord], count: int = 8) -> pandas.DataFrame:
     """The runs that took longest, in minutes."""
     import pandas
 
-    found = sorted(records, key=lambda record: -record.provenance.seconds)[:count]
-    rows = [{"profile": r.profile, "run": r.run, "minutes": r.provenance.seconds / 60} for r in found]
+    found = sorted(records, key=took, reverse=True)[:count]
+    rows = [{"profile": r.profile, "run": r.run, "minutes": took(r) / 60} for r in found]
     return pandas.DataFrame(rows, columns=["profile", "run", "minutes"])
 
 

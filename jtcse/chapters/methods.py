@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jtcse.chapters.compute import took
 from jtcse.config import Settings
 from jtcse.ledger.shelf import shelf
 
@@ -109,7 +110,7 @@ def said(record: RunRecord | None) -> HTML:
 def facts(run: Run) -> dict[str, str]:
     """Text, graded pairs, encoder, machine and time of a run, in words."""
     found, settings = records(run), run.settings
-    made = [record.provenance for record in found.values()]
+    made, minutes = [record.provenance for record in found.values()], sum(map(took, found.values())) / 60
     data = {m.name: m for m in found["data"].metrics} if "data" in found else {}
     return {
         "text": settings.data.corpus + (f", {data['sentences'].value:,.0f} sentences" if "sentences" in data else ""),
@@ -118,7 +119,7 @@ def facts(run: Run) -> dict[str, str]:
         "seeds of the grids": ", ".join(map(str, settings.ablations.seeds)),
         "device": ", ".join(sorted({one.device for one in made})) or "not recorded",
         "machine": ", ".join(sorted({one.machine for one in made})) or "not recorded",
-        "minutes of all records": f"{sum(one.seconds for one in made) / 60:,.0f}",
+        "minutes of all runs": f"{minutes:,.0f}",
     }
 
 

@@ -75,8 +75,7 @@ def cells(run: Run) -> list[Cell]:
 
     if run.name in PLACES:
         return variants.cells(run, run.name)
-    switches = discrepancy_effects.switches(run.settings)
-    return [discrepancy_effects.base_cell(run.settings), *(switch.cell for switch in switches)]
+    return discrepancy_effects.cells(run.settings)
 
 
 def cell_anew(records: Records, record: RunRecord, name: str, seeds: list[int | None], place: Path) -> RunRecord:

@@ -11,6 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from jtcse import work
+from jtcse.ablations import grids as grids_of_paper
+from jtcse.ablations.grids import SECONDS
 from jtcse.config import Settings, checked, load_settings
 from jtcse.errors import UserError
 from jtcse.work import Work
@@ -24,8 +26,7 @@ ASSUMED_SHARE = 0.4
 sizes in fp32 got 0.36 to 0.48 of it, both measured in turn on one thread of the same machine."""
 GRIDS = ("cells of the grids", "towers of each seed")
 MEASURED = "mini"  # the profile whose cells show the share
-SECONDS = "seconds/"  # of a cell, a metric of its grid's record (ablations/times.py)
-PLACES = ("table8", "table9", "table10", "table11", "figure6", "figure8", "code")
+PLACES = (*grids_of_paper.PLACES, "code")
 """Grids that the pages of a profile train; ``code`` is the page on paper and code."""
 
 
@@ -58,7 +59,7 @@ def cells(place: str, settings: Settings) -> list[Cell]:
     from jtcse.ablations import discrepancy_effects, grids
 
     if place == "code":
-        return [discrepancy_effects.base_cell(settings), *(one.cell for one in discrepancy_effects.switches(settings))]
+        return discrepancy_effects.cells(settings)
     return grids.with_beside(place, settings)
 
 

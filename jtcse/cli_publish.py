@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-Profile = Annotated[str, typer.Option(help="Profile: embedded, mini, checkpoints, paper_bert or paper_roberta.")]
+Profile = Annotated[str, typer.Option(help="Profile whose run is meant.")]
 
 
 def publish(

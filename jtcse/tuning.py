@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jtcse.config import Settings
+from jtcse.config import Settings, checked
 from jtcse.files import write_atomically
 from jtcse.records import Metric, RunRecord
 from jtcse.run import Run, Workspace
@@ -105,4 +105,4 @@ def _at(run: Run, place: Workspace, stage: str, rate: float) -> Run:
         section["steps"] = round(section["steps"] * run.settings.tuning.longer)
     for part in [section["tower_1"], section["tower_2"]] if stage == "stage1" else [section]:
         part["learning_rate"] = rate
-    return Run(RUN, run.profile, Settings.model_validate_json(json.dumps(values)), place)
+    return Run(RUN, run.profile, checked(Settings, values), place)

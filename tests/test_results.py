@@ -53,3 +53,13 @@ def test_records_are_of_their_profile_and_of_a_known_commit(profile):
     assert {record.profile for record in records} == {profile}
     assert load_settings(profile)
     assert all(record.provenance.commit for record in records)
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2", "distillation"])
+def test_rates_and_steps_of_mini_are_those_that_its_tries_chose(stage: str) -> None:
+    tried = next(r for r in read_records(ROOT / "results" / "mini") if r.run == "tuning")
+    settings = load_settings("mini")
+    own = getattr(settings, stage)
+    rates = {own.tower_1.learning_rate, own.tower_2.learning_rate} if stage == "stage1" else {own.learning_rate}
+    assert rates == {tried.metric(f"{stage}/learning_rate").value} and own.steps == tried.metric(f"{stage}/steps").value
+    assert settings.ablations.steps == settings.stage2.steps and settings.tuning.seed not in settings.ablations.seeds

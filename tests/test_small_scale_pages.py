@@ -20,17 +20,12 @@ from jtcse.chapters.ablations import CLAIMS  # noqa: E402
 from jtcse.paper.printed import claims  # noqa: E402
 from jtcse.plotting.methods import tries as drawn  # noqa: E402
 
-
-def seeded(name: str, values: list[float], low: float, high: float) -> list:
-    return over_seeds(name, values, low, high)
-
-
 GRID = record(
-    *seeded("claim/C31", [0.2, 0.3, 0.4], 0.1, 0.5),  # agrees
-    *seeded("claim/C43", [-0.2, -0.3, -0.4], -0.5, -0.1),  # disagrees
-    *seeded("claim/C41", [0.2, -0.1, 0.4], 0.1, 0.3),  # the interval is above zero, a seed is not
-    *seeded(OVER_TOWERS, [0.5, 0.6, 0.7], 0.4, 0.8),
-    *seeded("table10/NCE>table10/none", [0.1, 0.2, 0.3], 0.1, 0.3),
+    *over_seeds("claim/C31", [0.2, 0.3, 0.4], 0.1, 0.5),  # agrees
+    *over_seeds("claim/C43", [-0.2, -0.3, -0.4], -0.5, -0.1),  # disagrees
+    *over_seeds("claim/C41", [0.2, -0.1, 0.4], 0.1, 0.3),  # the interval is above zero, a seed is not
+    *over_seeds(OVER_TOWERS, [0.5, 0.6, 0.7], 0.4, 0.8),
+    *over_seeds("table10/NCE>table10/none", [0.1, 0.2, 0.3], 0.1, 0.3),
     run="table10",
 )  # fmt: skip
 LOOKS = {
@@ -119,7 +114,7 @@ def test_seeds_that_the_printed_size_would_need_follow_from_the_spread(
 
 
 def test_a_comparison_that_two_rows_share_is_told_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = record(*seeded("table8/+SICKR/JTCSE>table8/Wiki1M/JTCSE", [0.1, 0.2], 0.0, 0.3), run="table8")
+    both = record(*over_seeds("table8/+SICKR/JTCSE>table8/Wiki1M/JTCSE", [0.1, 0.2], 0.0, 0.3), run="table8")
     alone(monkeypatch, both)
     assert len(methods.seeds_table(run)) == 1
 
@@ -127,6 +122,8 @@ def test_a_comparison_that_two_rows_share_is_told_once(run: Run, monkeypatch: py
 def test_dates_pairs_and_facts_are_in_words(run: Run) -> None:
     assert methods.begun({"tuning": TRIES, "table10": GRID}) == GRID.provenance.started
     assert methods.begun({"tuning": TRIES}) == "not run"
+    assert GRID.provenance.started in methods.fixed_before({"tuning": TRIES, "table10": GRID})
+    assert methods.fixed_before({"table10": GRID}).startswith("Nothing was fixed beforehand")
     assert methods.pairs_in_words(run.settings) == "at most 300 evenly spaced pairs of each"
     assert methods.pairs_in_words(load_settings("embedded")) == "all pairs of each"
     assert "all-MiniLM-L6-v2" in methods.facts(run)["encoder"]

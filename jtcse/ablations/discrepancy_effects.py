@@ -46,6 +46,11 @@ def base_cell(settings: Settings) -> Cell:
     return Cell(BASE, "jtcse", base_overrides(settings))
 
 
+def cells(settings: Settings) -> list[Cell]:
+    """The reference and every switch."""
+    return [base_cell(settings), *(switch.cell for switch in switches(settings))]
+
+
 def switches(settings: Settings) -> Iterator[Switch]:
     """Every setting that stands for a difference, turned to its other readings; values that the base has are left out."""
     base, stage2 = base_overrides(settings), settings.stage2
@@ -120,8 +125,7 @@ def train_all(run: Run) -> Effects:
     from jtcse.ablations.times import seconds
 
     turned, seeds = list(switches(run.settings)), grids.seeds("code", run.settings)
-    cells = [base_cell(run.settings), *(switch.cell for switch in turned)]
-    members = [(cell, seed) for cell in cells for seed in seeds]
+    members = [(cell, seed) for cell in cells(run.settings) for seed in seeds]
     scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in members}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
     n = sum(score.n for score in next(iter(scores.values())).values())

@@ -15,6 +15,7 @@ from jtcse.config import Settings
 from jtcse.errors import unknown
 
 PLACES = ("table8", "table9", "table10", "table11", "figure6", "figure8")
+SECONDS = "seconds/"  # before the id of a cell, the name of a metric: what it took
 FEWER = {"table8": 3, "figure8": 1, "code": 2}  # seeds at smaller scales
 PAPER_DEPTH = 12  # layers of BERT-base, on which the paper's ablations are made
 LOSS_SUBSETS = {

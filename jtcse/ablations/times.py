@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from jtcse.ablations import variants
-from jtcse.ablations.grids import Cell
+from jtcse.ablations.grids import SECONDS, Cell
 from jtcse.records import Metric
 from jtcse.run import Run
-
-PREFIX = "seconds/"
 
 
 def seconds(run: Run, members: list[tuple[Cell, int | None]], n: int) -> list[Metric]:
@@ -24,5 +22,5 @@ def seconds(run: Run, members: list[tuple[Cell, int | None]], n: int) -> list[Me
         facts = variants.facts(run, cell, seed)
         if "seconds" in facts and facts["first_asked_as"] == cell.id:
             value = sum(facts["seconds"].values())
-            found[cell.id, seed] = Metric(name=f"{PREFIX}{cell.id}", value=value, unit="s", n=n, seed=seed)
+            found[cell.id, seed] = Metric(name=f"{SECONDS}{cell.id}", value=value, unit="s", n=n, seed=seed)
     return list(found.values())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jtcse.chapters.compute import took
 from jtcse.config import Settings
 from jtcse.ledger.shelf import shelf
+from jtcse.model_card import GRADED
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 STAGES = {"stage1": "stage 1", "stage2": "stage 2", "distillation": "distillation"}
 SEEDED = ("table8", "table9", "table10", "figure6")
 """Places whose rows are trained with several seeds and have a printed difference."""
-GRADED = {
-    "senteval": "the seven tasks by SentEval's rule, STS-B's development pairs",
-    "mteb": "the seven tasks as mteb publishes them, STS-B's development pairs",
-    "generated": "captions, news and their like from the generated world",
-}
 
 
 def records(run: Run) -> dict[str, RunRecord]:
@@ -114,13 +110,27 @@ def facts(run: Run) -> dict[str, str]:
     data = {m.name: m for m in found["data"].metrics} if "data" in found else {}
     return {
         "text": settings.data.corpus + (f", {data['sentences'].value:,.0f} sentences" if "sentences" in data else ""),
-        "graded pairs": f"{settings.data.pair_sets}: {GRADED[settings.data.pair_sets]}",
+        "graded pairs": GRADED[settings.data.pair_sets],
         "encoder": f"{settings.encoder.name}, {settings.encoder.pooling} pooling",
         "seeds of the grids": ", ".join(map(str, settings.ablations.seeds)),
         "device": ", ".join(sorted({one.device for one in made})) or "not recorded",
         "machine": ", ".join(sorted({one.machine for one in made})) or "not recorded",
         "minutes of all runs": f"{minutes:,.0f}",
     }
+
+
+def fixed_before(found: Mapping[str, RunRecord]) -> str:
+    """Whether the rule and the settings were fixed before the run: they were where tries at a seed of their own are recorded."""
+    if "tuning" not in found:
+        return (
+            "Nothing was fixed beforehand for this profile: the rule is applied to it all the same, and its rates and steps "
+            "are the paper's or were tried by hand"
+        )
+    return (
+        "This section was written, and committed, before any test score of the run was looked at; the history of the page in "
+        f"the repository and the date of the first record ({begun(found)}) can be held against each other. Rates and steps "
+        "were tried at a seed that no other run has, on development pairs alone, and then frozen in the profile"
+    )
 
 
 def begun(found: Mapping[str, RunRecord]) -> str:

@@ -99,8 +99,7 @@ def _members(run: Run, pages: Collection[str]) -> Iterator[tuple[Cell, int | Non
         if place in pages:
             yield from variants.members(run, place)
     if CODE_PAGE in pages:
-        turned = [switch.cell for switch in discrepancy_effects.switches(run.settings)]
-        for cell in (discrepancy_effects.base_cell(run.settings), *turned):
+        for cell in discrepancy_effects.cells(run.settings):
             yield from ((cell, seed) for seed in grids.seeds("code", run.settings))
 
 

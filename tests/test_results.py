@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from jtcse.cards import card
+from jtcse.chapters.holds import GROUPS
 from jtcse.config import load_settings
+from jtcse.ledger import entries
+from jtcse.paper import printed
 from jtcse.records import RunRecord, read_records
 from jtcse.stages import SYSTEMS
 from jtcse.system_settings import fragment, systems
@@ -63,3 +66,13 @@ def test_rates_and_steps_of_mini_are_those_that_its_tries_chose(stage: str) -> N
     rates = {own.tower_1.learning_rate, own.tower_2.learning_rate} if stage == "stage1" else {own.learning_rate}
     assert rates == {tried.metric(f"{stage}/learning_rate").value} and own.steps == tried.metric(f"{stage}/steps").value
     assert settings.ablations.steps == settings.stage2.steps and settings.tuning.seed not in settings.ablations.seeds
+
+
+def test_mini_answers_every_claim_that_a_run_of_any_size_can_answer() -> None:
+    testable = set(printed.claims().query("needs == 'any'").index)
+    answered = {entry.id: entry for entry in entries(read_records(ROOT / "results" / "mini"), "claim", "mini")}
+    for name in sorted(testable):
+        entry = answered[name]
+        assert entry.state in GROUPS, f"{name}: {entry.state}; {entry.reason}"
+        effect = entry.evidence.difference
+        assert effect.low <= effect.value <= effect.high and entry.seeds >= 1, name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from jtcse.data.pairs import TASKS
 from jtcse.errors import UserError
 from jtcse.evaluation.sts import TaskScore
 from jtcse.paper.printed import printed
+from jtcse.run import Run, Workspace
 
 SEED = np.random.default_rng(0)
 GOLD = {task: SEED.uniform(0, 5, 60) for task in TASKS}
@@ -72,3 +75,22 @@ def test_claims_compare_with_the_best_other_row() -> None:
 def test_scores_of_other_pairs_are_not_paired() -> None:
     with pytest.raises(UserError, match="tasks or numbers of pairs differ"):
         table1.paired(SOME["JTCSE"], {"STS12": SOME["SimCSE"]["STS12"]}, REAL)
+
+
+def test_its_simcse_is_scored_on_all_pairs_where_the_grids_are_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+    for name, answer in {
+        "evaluation.sts.read_scores": SOME["JTCSE"],
+        "evaluation.sts.score_sets": SOME["BERT-base"],
+        "encoder.open_encoder": None,
+        "stages.graded": (None, []),
+    }.items():
+        monkeypatch.setattr(f"jtcse.{name}", lambda *_, answer=answer, **__: answer)
+    monkeypatch.setattr(
+        "jtcse.ablations.variants.scores", lambda run, *_: asked.append(run.settings) or SOME["SimCSE"]
+    )
+    table1.table1_scores(Run("table1", "mini", REAL, Workspace(tmp_path)))
+    assert REAL.ablations.pair_limit and [settings.ablations.pair_limit for settings in asked] == [None]
+    assert asked[0].stage1 == REAL.stage1 and asked[0].data == REAL.data

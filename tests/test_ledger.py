@@ -200,6 +200,11 @@ def test_one_seed_is_no_judgement_even_if_it_hits(made: list) -> None:
     assert "one training seed" in found.reason
 
 
+def test_an_effect_on_deviations_counts_the_seeds_behind_them() -> None:
+    made = record(metric("claim/C34", 0.5, -0.6, 1.6, unit="log ratio", n=5), run="figure6")
+    assert entry("claim/C34", made).seeds == 5
+
+
 def test_seeds_without_their_mean_are_averaged() -> None:
     made = over_seeds("table9/6", [79.6, 79.8])[:2]
     assert entry("table9/6", record(*made, profile=PAPER)).measured == pytest.approx(79.7)

@@ -25,8 +25,8 @@ GROUPS = {
 STATEMENTS = {
     "C31": "Joint training by the full loss adds to the sum of two towers.",
     "C07": "JTCSE beats the single encoder, at every seed.",
-    "C24": "JTCSE leads the other rows of Table I that were trained here.",
-    "C06": "The distilled tower leads the other rows of Table I that were trained here.",
+    "C24": "JTCSE leads both SimCSE and the untrained encoder with first and last layer averaged.",
+    "C06": "The distilled tower leads both SimCSE and that untrained encoder.",
     "C10": "The twin with cross-attention beats the twin without (TNCSE).",
     "C36": "Cross-attention in every second layer is the best choice.",
     "C41": "InfoNCE with the modulus constraint gives some gain.",

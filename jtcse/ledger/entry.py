@@ -10,6 +10,8 @@ from typing import Any
 from jtcse.ledger.judging import Evidence, Printed, Verdict, judge, seed_band
 from jtcse.records import Metric
 
+SPREAD = "log ratio"  # unit of an effect on deviations over seeds: its n are seeds
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -95,7 +97,11 @@ class Entry:
     @property
     def seeds(self) -> int:
         """Training seeds behind the measured value; 0 where nothing was measured."""
-        return max(1, len(self.evidence.seeds), len(self.evidence.difference_seeds)) if self.evidence else 0
+        if self.evidence is None:
+            return 0
+        effect = self.evidence.difference
+        over = effect.n if effect and effect.unit == SPREAD else 1
+        return max(over, len(self.evidence.seeds), len(self.evidence.difference_seeds))
 
     @property
     def band(self) -> tuple[float, float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from jtcse.cards import card
 from jtcse.chapters.holds import GROUPS
 from jtcse.config import load_settings
 from jtcse.ledger import entries
+from jtcse.ledger.entry import Entry
 from jtcse.paper import printed
 from jtcse.records import RunRecord, read_records
 from jtcse.stages import SYSTEMS
@@ -68,11 +70,30 @@ def test_rates_and_steps_of_mini_are_those_that_its_tries_chose(stage: str) -> N
     assert settings.ablations.steps == settings.stage2.steps and settings.tuning.seed not in settings.ablations.seeds
 
 
+def testable() -> dict[str, Entry]:
+    """The claims that a run of any size can answer, as the published run of mini answers them, by id."""
+    ids = set(printed.claims().query("needs == 'any'").index)
+    found = {entry.id: entry for entry in entries(read_records(ROOT / "results" / "mini"), "claim", "mini")}
+    return {id: found[id] for id in sorted(ids)}
+
+
+def answered_words() -> str:
+    """The README's sentence on them."""
+    states = Counter(entry.state for entry in testable().values())
+    agree, disagree, undecided = (states[state] for state in GROUPS)
+    return (
+        f"Of the {len(testable())} claims of the paper that a run of any size can test, {agree} agree, {disagree} disagree and "
+        f"{undecided} are\nundecided in `mini`: `jtcse ledger --profile mini --table claim` lists them with effects, "
+        "intervals and seeds."
+    )
+
+
 def test_mini_answers_every_claim_that_a_run_of_any_size_can_answer() -> None:
-    testable = set(printed.claims().query("needs == 'any'").index)
-    answered = {entry.id: entry for entry in entries(read_records(ROOT / "results" / "mini"), "claim", "mini")}
-    for name in sorted(testable):
-        entry = answered[name]
+    for name, entry in testable().items():
         assert entry.state in GROUPS, f"{name}: {entry.state}; {entry.reason}"
         effect = entry.evidence.difference
         assert effect.low <= effect.value <= effect.high and entry.seeds >= 1, name
+
+
+def test_readme_counts_the_answers() -> None:
+    assert answered_words() in (ROOT / "README.md").read_text(encoding="utf8")

@@ -111,5 +111,5 @@ def summary(groups: Mapping[str, list[Finding]]) -> HTML:
     parts = []
     for title, some in groups.items():
         items = "".join(finding.html() for finding in some) or "<li>Nothing.</li>"
-        parts.append(f"<h3>{escape(title)} ({len(some)})</h3><ul>{items}</ul>")
-    return HTML("".join(parts))
+        parts.append(f"<h3>{escape(title)} ({len(some)})</h3><ul style='margin:0'>{items}</ul>")
+    return HTML(f'<div style="font-size:.9em;line-height:1.35">{"".join(parts)}</div>')

@@ -70,7 +70,7 @@ def test_rates_and_steps_of_mini_are_those_that_its_tries_chose(stage: str) -> N
     assert settings.ablations.steps == settings.stage2.steps and settings.tuning.seed not in settings.ablations.seeds
 
 
-def testable() -> dict[str, Entry]:
+def answers() -> dict[str, Entry]:
     """The claims that a run of any size can answer, as the published run of mini answers them, by id."""
     ids = set(printed.claims().query("needs == 'any'").index)
     found = {entry.id: entry for entry in entries(read_records(ROOT / "results" / "mini"), "claim", "mini")}
@@ -79,17 +79,17 @@ def testable() -> dict[str, Entry]:
 
 def answered_words() -> str:
     """The README's sentence on them."""
-    states = Counter(entry.state for entry in testable().values())
+    states = Counter(entry.state for entry in answers().values())
     agree, disagree, undecided = (states[state] for state in GROUPS)
     return (
-        f"Of the {len(testable())} claims of the paper that a run of any size can test, {agree} agree, {disagree} disagree and "
+        f"Of the {len(answers())} claims of the paper that a run of any size can test, {agree} agree, {disagree} disagree and "
         f"{undecided} are\nundecided in `mini`: `jtcse ledger --profile mini --table claim` lists them with effects, "
         "intervals and seeds."
     )
 
 
 def test_mini_answers_every_claim_that_a_run_of_any_size_can_answer() -> None:
-    for name, entry in testable().items():
+    for name, entry in answers().items():
         assert entry.state in GROUPS, f"{name}: {entry.state}; {entry.reason}"
         effect = entry.evidence.difference
         assert effect.low <= effect.value <= effect.high and entry.seeds >= 1, name

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jtcse.zero_shot.cache import TextCache
+from jtcse.evaluation.mteb.cache import TextCache
 
 KEY, WIDTH, LIMIT = "encoder", 16, 1 << 26
 TEXTS = 25  # of one put

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import small_run
 
-from jtcse import checkpoints
+from jtcse.training import checkpoints
 
 
 def after(calls: int, function: Callable) -> Callable:

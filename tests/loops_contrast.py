@@ -10,7 +10,7 @@ import loops
 import torch
 from torch import Tensor
 
-from jtcse import checkpoints, training
+from jtcse.training import checkpoints, trainer
 
 Rows = Sequence[Sequence[float]]
 
@@ -87,7 +87,7 @@ class Stopped(Exception):
 
 def run(objective, folder: Path) -> dict[str, Tensor]:
     """Train in float32 and keep the last weights; gives the state."""
-    training.train(objective, objective.settings, learning_rate=1e-3, seed=3, folder=folder, precision="fp32")
+    trainer.train(objective, objective.settings, learning_rate=1e-3, seed=3, folder=folder, precision="fp32")
     return state(objective.module)
 
 

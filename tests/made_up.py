@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jtcse.config import load_settings
-from jtcse.records import Metric, Provenance, RunRecord, write_record
+from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, Provenance, RunRecord, write_record
 
 PAPER = "paper_bert"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from jtcse.evaluation.sts import TaskScore
-from jtcse.race.cells import Result
-from jtcse.workshop import Story
+from jtcse.experiments.race.cells import Result
+from jtcse.experiments.trained_systems import Story
 
 PAIRS = 80
 TASKS = ("captions", "news", "forum")

@@ -10,15 +10,15 @@ import standin
 import torch
 from torch import Tensor
 
-from jtcse.config import Training, load_settings
+from jtcse.core.config import Training, load_settings
 from jtcse.data.views import make_view
-from jtcse.distillation import Distillation
-from jtcse.encoder import TowerEncoder
-from jtcse.pretraining import MaskedLanguageModel, small_bert
-from jtcse.stock import load_tower
-from jtcse.systems.jtcse import JTCSE
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.loading import load_tower
+from jtcse.method.distillation import Distillation
+from jtcse.method.joint_training import JTCSE
 from jtcse.systems.simcse import SimCSE
-from jtcse.training import History, train
+from jtcse.training.pretraining import MaskedLanguageModel, small_bert
+from jtcse.training.trainer import History, train
 
 SECTIONS = {"simcse": "stage1", "jtcse": "stage2", "distillation": "distillation", "mlm": "pretrain"}
 SMALL = {

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jtcse.ablations.cell_training import turned
-from jtcse.ablations.claims import boundary, claims
-from jtcse.ablations.contrasts import Drawn, Grid, mean, named, smallest, together
-from jtcse.ablations.grids import PLACES, Cell, absent, grid, other_backbone, other_first_layer, seeds
-from jtcse.chapters import ablations as ablation_pages
-from jtcse.config import Settings, load_settings, profiles
-from jtcse.errors import UserError
+from jtcse.core.config import Settings, load_settings, profiles
+from jtcse.core.errors import UserError
+from jtcse.evaluation.statistics.resampled import Drawn, mean, smallest, together
+from jtcse.evaluation.statistics.spearman import paired_average_difference
 from jtcse.evaluation.sts import TaskScore, average
+from jtcse.experiments.ablations.claim_effects import boundary, claims
+from jtcse.experiments.ablations.effects import Grid, named
+from jtcse.experiments.ablations.grids import PLACES, Cell, absent, grid, other_backbone, other_first_layer, seeds
+from jtcse.experiments.ablations.train_cell import turned
+from jtcse.pages import ablations as ablation_pages
 from jtcse.paper.printed import printed, values
-from jtcse.statistics import paired_average_difference
 
 TABLES = [place for place in PLACES if place.startswith("table")]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jtcse import stages, workshop
-from jtcse.config import load_settings
-from jtcse.errors import UserError
-from jtcse.run import Run, Workspace
-from jtcse.system_settings import fragment, systems
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.run import Run, Workspace
+from jtcse.experiments import stages, trained_systems
+from jtcse.systems.settings import fragment, systems
 
 pytestmark = pytest.mark.systems
 WORLD = {
@@ -39,8 +39,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.parametrize("name", systems())
 def test_it_trains_and_opens_as_it_was(name: str, run: Run) -> None:
-    place = workshop.made(run, name, 1)
-    told, encoder = workshop.story(place), workshop.opened(run, place)
+    place = trained_systems.made(run, name, 1)
+    told, encoder = trained_systems.story(place), trained_systems.opened(run, place)
     vectors = encoder.encode(TEXTS)
     assert vectors.shape[0] == len(TEXTS) and np.isfinite(vectors).all()
     assert stages.development(run, encoder) == pytest.approx(told.best_score, abs=0.01)
@@ -49,21 +49,21 @@ def test_it_trains_and_opens_as_it_was(name: str, run: Run) -> None:
 @pytest.mark.parametrize("name", systems())
 def test_its_loss_falls(name: str, run: Run) -> None:
     """Below the loss of an encoder that stands still, on the same batches with the same masks: batches differ too much."""
-    learnt = losses(workshop.made(run, name, 1))
-    still = losses(workshop.made(run, name, 1, {"learning_rate": 1e-12}))
+    learnt = losses(trained_systems.made(run, name, 1))
+    still = losses(trained_systems.made(run, name, 1, {"learning_rate": 1e-12}))
     assert learnt == [] or np.mean(learnt[-10:]) < np.mean(still[-10:])
 
 
 def losses(place: Path) -> list[float]:
     """Loss by step of the last training of a kept system, all finite; empty where nothing is trained."""
-    found = [row["loss"] for row in workshop.story(place).rows if "loss" in row]
+    found = [row["loss"] for row in trained_systems.story(place).rows if "loss" in row]
     assert all(math.isfinite(loss) for loss in found)
     return found
 
 
 @pytest.mark.parametrize("name", systems())
 def test_a_rate_factor_of_nought_says_that_nothing_is_trained(name: str, run: Run) -> None:
-    told = workshop.story(workshop.made(run, name, 1))
+    told = trained_systems.story(trained_systems.made(run, name, 1))
     assert (told.steps == 0) == (fragment(name).rate_factor == 0)
 
 
@@ -72,6 +72,6 @@ def test_a_second_call_trains_nothing(name: str, run: Run, monkeypatch: pytest.M
     def forbidden(*_, **__):
         raise UserError("trained again")
 
-    workshop.made(run, name, 1)
-    monkeypatch.setattr(workshop, "train", forbidden)
-    workshop.made(run, name, 1)
+    trained_systems.made(run, name, 1)
+    monkeypatch.setattr(trained_systems, "train", forbidden)
+    trained_systems.made(run, name, 1)

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse.architecture import Architecture, compared, read
-from jtcse.config import load_settings
-from jtcse.cross_attention import cael_layers
-from jtcse.plotting.architecture import WIDTH, drawing, figure
-from jtcse.twin import Twin
+from jtcse.core.config import load_settings
+from jtcse.method.architecture import Architecture, compared, read
+from jtcse.method.cross_attention import cael_layers
+from jtcse.method.twin import Twin
+from jtcse.pages.plots.architecture import WIDTH, drawing, figure
 
 READINGS = ("none", "last", "carried", "fed")
 LOSS = load_settings("embedded").stage2
@@ -55,7 +55,7 @@ def test_q_k_and_v_come_from_where_the_reading_says(reading: str, family: str) -
 
 
 def test_a_module_that_is_wired_otherwise_is_read_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jtcse import cross_attention
+    from jtcse.method import cross_attention
 
     def astray(layer, hidden, other_layer, other_hidden, mask, residual):
         """Keys of the other tower too, which no reading has."""

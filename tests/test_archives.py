@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import standin
 
+from jtcse.core.errors import UserError
 from jtcse.data.archives import read_members
-from jtcse.errors import UserError
 
 FILES = {"a/one.txt": b"first\n" * 500, "a/two.txt": b"second\n" * 500, "b.csv": b"x,y\n"}
 

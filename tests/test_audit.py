@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jtcse import audit
-from jtcse.audit import arithmetic, cells, claims, finding, metrics
+from jtcse.paper import audit
+from jtcse.paper.audit import arithmetic, cells, claims, finding, judging, metrics
 from jtcse.paper.places import STS3, STS7
 from jtcse.paper.printed import DASH, laid_out, values
 
@@ -292,7 +292,7 @@ STATES = states(PAPER)
 def test_every_claim_has_one_state() -> None:
     judged = audit.verdicts()
     assert len(judged) == 50 and len({one.claim for one in judged}) == 50
-    assert {one.state for one in judged} <= set(claims.STATES)
+    assert {one.state for one in judged} <= set(judging.STATES)
     assert all(id in PAPER.index for one in judged for id in one.ids)
 
 
@@ -345,7 +345,7 @@ def test_what_the_page_says_in_words_holds() -> None:
 
 def test_the_figure_shows_every_average() -> None:
     pytest.importorskip("seaborn", reason="figures come with the extra 'book'")
-    from jtcse.plotting.audit import off_averages
+    from jtcse.pages.audit import off_averages
 
     (axis,) = off_averages(MARGINS).axes
     assert sum(len(dots.get_offsets()) for dots in axis.collections) == len(MARGINS)
@@ -356,7 +356,7 @@ def test_the_figure_shows_every_average() -> None:
 
 def test_tables_of_findings_are_escaped_and_say_when_there_is_none() -> None:
     pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-    from jtcse.audit.shown import findings_table, verdicts_table
+    from jtcse.pages.audit import findings_table, verdicts_table
 
     one = finding.Finding("rule", "note", "table1", ("x",), {}, "a < b & <script>.")
     assert "&lt;script&gt;" in findings_table([one], "note").data and "none" in findings_table([one], "tension").data

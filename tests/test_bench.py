@@ -7,10 +7,10 @@ import pytest
 import standin
 import torch
 
-from jtcse.bench import naive_loss
-from jtcse.config import load_settings
-from jtcse.stock import load_tower
-from jtcse.systems.jtcse import JTCSE
+from jtcse.core.config import load_settings
+from jtcse.encoders.loading import load_tower
+from jtcse.experiments.cost.benchmark import naive_loss
+from jtcse.method.joint_training import JTCSE
 
 TEXTS = standin.sentences(12)
 

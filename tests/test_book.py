@@ -33,7 +33,7 @@ SETTLED = """async () => {
 
 
 def build(checkout: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "jtcse.book"], cwd=checkout, env=environment(checkout),
+    return subprocess.run([sys.executable, "-m", "jtcse.pipeline.book"], cwd=checkout, env=environment(checkout),
                           capture_output=True, text=True)  # fmt: skip
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from jtcse import cards as module
-from jtcse import system_settings
-from jtcse.cards import FAMILIES, card, cards
-from jtcse.chapters.systems import card_markdown, family_table, family_words, printed_average
 from jtcse.cli import app
-from jtcse.config import load_settings, profiles
-from jtcse.errors import UserError
+from jtcse.core.config import load_settings, profiles
+from jtcse.core.errors import UserError
+from jtcse.core.record import Metric, Provenance, RunRecord
+from jtcse.core.run import Run, Workspace
+from jtcse.pages.systems import card_markdown, family_table, family_words, printed_average
 from jtcse.paper.printed import table, values
-from jtcse.records import Metric, Provenance, RunRecord
-from jtcse.run import Run, Workspace
-from jtcse.system_settings import HALVES, fragment, module_of, published_values, setting_sources, systems
+from jtcse.systems import cards as module
+from jtcse.systems import settings
+from jtcse.systems.cards import FAMILIES, card, cards
+from jtcse.systems.settings import HALVES, fragment, module_of, published_values, setting_sources, systems
 
 NAMES = systems()
 IN_PRINT = sorted({tuple(id.split("/")[1:3]) for id in table("table1").index})
@@ -52,7 +52,7 @@ def test_a_system_is_whole(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_valid_in_every_profile(name: str, profile: str) -> None:
     loaded = load_settings(profile)
-    made = system_settings.system_settings(name, loaded, profile)
+    made = settings.system_settings(name, loaded, profile)
     if loaded.scale == "smaller":
         own = fragment(name).values["smaller"] | fragment(name).values.get(profile, {})
         equal = [key for key in ("steps", "batch_size", "schedule", "evaluate_every") if key not in own]
@@ -85,7 +85,7 @@ def test_a_card_shows_print_and_what_was_measured(name: str) -> None:
 def test_measured_numbers_come_from_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     one = card("simcse")
     told = one.prose | {"Traps": "From {race}`embedded/simcse/start` to {race}`embedded/simcse/dev`."}
-    monkeypatch.setattr("jtcse.chapters.systems.card", lambda name: module.Card(name, one.head, told))
+    monkeypatch.setattr("jtcse.pages.systems.card", lambda name: module.Card(name, one.head, told))
     shown = card_markdown("simcse", [record(start=26.8, average=41.25)])
     assert "From 26.8 to (not run)." in shown and "41.2" in shown
     assert "never a reproduction" in shown
@@ -93,7 +93,7 @@ def test_measured_numbers_come_from_the_record(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_family_says_what_was_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "jtcse.chapters.systems.records", lambda workdir=None: [record(start=1.0, dev=2.0, average=3.0)]
+        "jtcse.pages.systems.records", lambda workdir=None: [record(start=1.0, dev=2.0, average=3.0)]
     )
     run = Run("x", "embedded", load_settings("embedded"), Workspace(tmp_path))
     words = family_words("contrast", run)
@@ -142,10 +142,10 @@ def test_a_broken_card_is_named(text: str, said: str, tmp_path: Path, monkeypatc
     ],
 )
 def test_a_broken_fragment_is_named(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / system_settings.FOLDER
+    folder = tmp_path / settings.FOLDER
     folder.mkdir(parents=True)
     (folder / "simcse.yaml").write_text(text)
-    monkeypatch.setattr(system_settings, "files", lambda _: tmp_path)
+    monkeypatch.setattr(settings, "files", lambda _: tmp_path)
     fragment.cache_clear()
     with pytest.raises(UserError, match=said):
         fragment("simcse")

@@ -21,9 +21,9 @@ import standin_systems
 from standin_tasks import write_task
 from tiny_checkout import HERE, call
 
-from jtcse import released
-from jtcse.ledger.shelf import ids
-from jtcse.records import RunRecord, read_record
+from jtcse.core.record import RunRecord, read_record
+from jtcse.paper.ledger.all_records import ids
+from jtcse.systems import released
 
 pytestmark = pytest.mark.systems
 SYSTEMS = {"jtcse": "a sum of two towers", "promptbert": "a template", "simcse": "a pickle with a conversion beside it"}

@@ -9,9 +9,9 @@ import pytest
 from made_up import metric, record
 from test_cli import jtcse, refused
 
-from jtcse.ledger import STATES
+from jtcse.core.record import write_record
 from jtcse.paper import printed
-from jtcse.records import write_record
+from jtcse.paper.ledger import STATES
 
 TOTAL = len(printed.values()) + len(printed.claims())
 
@@ -75,7 +75,7 @@ def test_people_see_counts_by_table_first() -> None:
 
 
 def test_the_audit_gives_its_findings() -> None:
-    pytest.importorskip("jtcse.audit")
+    pytest.importorskip("jtcse.paper.audit")
     rows = json.loads(jtcse("audit", "--json").stdout)
     assert rows and {"strength", "rule", "place", "sentence", "ids", "numbers"} <= rows[0].keys()
     assert f"{len(rows):,} findings" in jtcse("audit").stdout.decode()

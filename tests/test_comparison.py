@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jtcse.comparison import bootstrap_p, compare, compare_all, holm, williams, williams_test
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.evaluation.statistics.comparison import bootstrap_p, compare, compare_all, holm, williams, williams_test
+from jtcse.evaluation.statistics.spearman import paired_average_difference, paired_difference, spearman
 from jtcse.evaluation.sts import TaskScore
-from jtcse.statistics import paired_average_difference, paired_difference, spearman
 
 pytest.importorskip("pandas", reason="pandas comes with the extra 'book'")
 

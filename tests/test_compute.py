@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from jtcse import budget, work
-from jtcse.ablations.grids import Cell
-from jtcse.chapters import compute
-from jtcse.config import load_settings, profiles
-from jtcse.errors import UserError
-from jtcse.plotting.compute import hours_over_rate
-from jtcse.records import Metric, Provenance, RunRecord
-from jtcse.work import Work
+from jtcse.core.config import load_settings, profiles
+from jtcse.core.errors import UserError
+from jtcse.core.record import Metric, Provenance, RunRecord
+from jtcse.experiments.ablations.grids import Cell
+from jtcse.experiments.cost import forecast, operations
+from jtcse.experiments.cost.operations import Work
+from jtcse.pages import compute
+from jtcse.pages.compute import hours_over_rate
 
 TRAINING = [name for name in profiles() if load_settings(name).scale != "checkpoints"]
 
@@ -37,7 +37,7 @@ def seconds(id: str, value: float, seed: int = 1) -> Metric:
 
 def test_stage_2_of_bert_is_what_a_sum_by_hand_gives() -> None:
     settings = load_settings("rung_bert", {"stage2.steps": 200, "stage2.cross_stream": "none"})
-    text, looked = work.corpus_of(settings).tokens, work.DEVELOPMENT["senteval"]
+    text, looked = operations.corpus_of(settings).tokens, operations.DEVELOPMENT["senteval"]
 
     def tower(tokens: float) -> float:  # multiplications and additions of BERT-base, whose pooler reads one token
         a_token = 12 * (4 * 768 * 768 + 2 * 768 * 3072 + 2 * tokens * 768)
@@ -45,13 +45,13 @@ def test_stage_2_of_bert_is_what_a_sum_by_hand_gives() -> None:
 
     trained = 3 * 2 * 2 * 64 * 200 * tower(text)  # backward is two more; towers, views, batch, steps
     looks = (1 + 2) * 2 * looked.sentences * tower(looked.tokens)
-    assert work.stage2(settings).operations == pytest.approx(trained + looks)
-    assert work.stage2(settings).layers == 200 * 2 * 2 * 12
+    assert operations.stage2(settings).operations == pytest.approx(trained + looks)
+    assert operations.stage2(settings).layers == 200 * 2 * 2 * 12
 
 
 def test_the_cross_stream_costs_and_more_layers_of_it_cost_more() -> None:
     count = {
-        reading: work.stage2(load_settings("rung_bert", {"stage2.cross_stream": reading})).operations
+        reading: operations.stage2(load_settings("rung_bert", {"stage2.cross_stream": reading})).operations
         for reading in ("none", "last", "carried")
     }
     assert count["none"] < count["last"] < count["carried"]
@@ -59,23 +59,23 @@ def test_the_cross_stream_costs_and_more_layers_of_it_cost_more() -> None:
 
 def test_without_steps_a_stage_is_one_pass_over_the_text() -> None:
     settings = load_settings("rung_narrow")
-    assert work.steps_of(settings.stage1, settings) == settings.data.corpus_limit // settings.stage1.batch_size
+    assert operations.steps_of(settings.stage1, settings) == settings.data.corpus_limit // settings.stage1.batch_size
 
 
 def test_half_of_the_text_is_half_of_the_work_but_for_looks() -> None:
     whole, half = (load_settings("rung_bert", {"data.corpus_limit": n}) for n in (96_000, 48_000))
-    assert work.stage1(half).operations == pytest.approx(work.stage1(whole).operations / 2, rel=0.01)
+    assert operations.stage1(half).operations == pytest.approx(operations.stage1(whole).operations / 2, rel=0.01)
 
 
 @pytest.mark.parametrize("profile", TRAINING)
 def test_every_profile_that_trains_can_be_counted(profile: str) -> None:
-    found = budget.parts(load_settings(profile))
+    found = forecast.parts(load_settings(profile))
     assert all(one.operations > 0 for one in found.values())
     assert ("pre-training" in found) == (profile == "embedded")
 
 
 def test_sizes_are_read_from_the_names_of_encoders() -> None:
-    sizes = {name: work.shape_of(load_settings(name)) for name in ("rung_narrow", "rung_bert", "mini", "embedded")}
+    sizes = {name: operations.shape_of(load_settings(name)) for name in ("rung_narrow", "rung_bert", "mini", "embedded")}
     assert [(one.width, one.layers, one.inner) for one in sizes.values()] == [
         (128, 12, 512), (768, 12, 3072), (384, 6, 1536), (96, 4, 384),
     ]  # fmt: skip
@@ -83,23 +83,23 @@ def test_sizes_are_read_from_the_names_of_encoders() -> None:
 
 def test_unknown_sizes_are_a_sentence() -> None:
     with pytest.raises(UserError, match="does not tell its width"):
-        work.shape_of(load_settings("mini", {"encoder.name": "owner/name"}))
+        operations.shape_of(load_settings("mini", {"encoder.name": "owner/name"}))
     with pytest.raises(UserError, match="unknown text of known size"):
-        work.corpus_of(load_settings("mini", {"data.corpus": "my.txt"}))
+        operations.corpus_of(load_settings("mini", {"data.corpus": "my.txt"}))
 
 
 def test_a_cell_that_two_grids_share_is_counted_once_and_each_seed_adds_the_same() -> None:
     one, three = (load_settings("rung_bert", {"ablations.seeds": seeds}) for seeds in ([1], [1, 2, 3]))
-    grids = [budget.grids(settings)[budget.GRIDS[0]].operations for settings in (one, three)]
-    listed = [budget.cell_work(cell, one).operations for place in budget.PLACES for cell in budget.cells(place, one)]
+    grids = [forecast.grids(settings)[forecast.GRIDS[0]].operations for settings in (one, three)]
+    listed = [forecast.cell_work(cell, one).operations for place in forecast.PLACES for cell in forecast.cells(place, one)]
     assert grids[0] < 0.9 * sum(listed), "nothing was shared"
     assert 2 * grids[0] < grids[1] < 3 * grids[0], "Fig. 8 keeps one seed, the rest have three"
 
 
 def test_time_grows_with_work_and_falls_with_the_rate_but_not_below_the_calls() -> None:
     some = Work(1e15, 1000)
-    assert some.seconds(100, 0.5) == pytest.approx(1e15 / 5e10 + 1000 * work.LAYER_SECONDS)
-    assert some.seconds(1e12, 0.5) == pytest.approx(1000 * work.LAYER_SECONDS, rel=0.01)
+    assert some.seconds(100, 0.5) == pytest.approx(1e15 / 5e10 + 1000 * operations.LAYER_SECONDS)
+    assert some.seconds(1e12, 0.5) == pytest.approx(1000 * operations.LAYER_SECONDS, rel=0.01)
     assert (some + some).seconds(100, 0.5) == pytest.approx((some * 2).seconds(100, 0.5))
 
 
@@ -108,23 +108,23 @@ def test_time_grows_with_work_and_falls_with_the_rate_but_not_below_the_calls() 
 
 def test_the_share_is_recovered_from_cells_that_took_as_long_as_it_says() -> None:
     settings, ids = load_settings("mini"), ("table10/NCE", "table10/ICTM")
-    cells = {cell.id: cell for cell in budget.cells("table10", settings)}
-    taken = [seconds(id, budget.cell_work(cells[id], settings).seconds(150, 0.37)) for id in ids]
-    assert budget.achieved([record("table10", taken)], 150) == pytest.approx(0.37)
+    cells = {cell.id: cell for cell in forecast.cells("table10", settings)}
+    taken = [seconds(id, forecast.cell_work(cells[id], settings).seconds(150, 0.37)) for id in ids]
+    assert forecast.achieved([record("table10", taken)], 150) == pytest.approx(0.37)
     interrupted = [*taken, seconds("table10/NCE", taken[0].value / 50, seed=2)]
-    assert budget.achieved([record("table10", interrupted)], 150) == pytest.approx(0.37), "one odd cell moves nothing"
+    assert forecast.achieved([record("table10", interrupted)], 150) == pytest.approx(0.37), "one odd cell moves nothing"
 
 
 def test_without_seconds_or_with_other_settings_there_is_no_share() -> None:
     old = record("table10", [seconds("table10/NCE", 9)])
-    assert budget.achieved([record("table10")], 150) is None
-    assert budget.achieved([old.model_copy(update={"settings": {"title": "of another time"}})], 150) is None
-    assert budget.achieved([record("table10", [seconds("table10/gone", 9)])], 150) is None
+    assert forecast.achieved([record("table10")], 150) is None
+    assert forecast.achieved([old.model_copy(update={"settings": {"title": "of another time"}})], 150) is None
+    assert forecast.achieved([record("table10", [seconds("table10/gone", 9)])], 150) is None
 
 
 def test_cells_that_are_not_trained_have_no_training_in_them() -> None:
     settings = load_settings("mini")
-    assert budget.cell_work(Cell("towers/I", "tower_I"), settings).layers == 0
+    assert forecast.cell_work(Cell("towers/I", "tower_I"), settings).layers == 0
 
 
 # -- in words ------------------------------------------------------------------------------------------------
@@ -134,11 +134,11 @@ def test_cells_that_are_not_trained_have_no_training_in_them() -> None:
     ("seconds", "words"), [(1, "1 minutes"), (5400, "90 minutes"), (7200, "2 hours"), (172_800, "2 days")]
 )
 def test_durations_have_the_unit_that_a_reader_would_take(seconds: float, words: str) -> None:
-    assert budget.duration(seconds) == words
+    assert forecast.duration(seconds) == words
 
 
 def test_the_sentence_for_the_readme_says_rate_share_and_that_it_was_not_run() -> None:
-    words = budget.sentence("rung_narrow", 50_000)
+    words = forecast.sentence("rung_narrow", 50_000)
     assert words.startswith("`rung_narrow`: ") and "50,000 GFLOP/s" in words
     assert "An estimate" in words and "% of that rate" in words and words.endswith("it was not run.")
 
@@ -173,7 +173,7 @@ def test_the_calculator_has_a_row_a_profile_and_a_column_a_rate() -> None:
     assert list(frame.index) == list(compute.BEFORE) and frame.shape[1] == 2
     assert frame.loc["paper_bert"].iloc[0].endswith("days")
     table = compute.operations()
-    assert table.loc["all"].tolist() == pytest.approx([budget.total(load_settings(n)).operations / 1e15 for n in table])
+    assert table.loc["all"].tolist() == pytest.approx([forecast.total(load_settings(n)).operations / 1e15 for n in table])
 
 
 def test_the_figure_draws_a_line_a_profile() -> None:
@@ -198,4 +198,4 @@ def test_rates_and_watts_are_typed_into_code_and_not_into_prose() -> None:
 @pytest.mark.parametrize("profile", ["rung_narrow", "rung_bert"])
 def test_the_readme_quotes_the_estimate(profile: str) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf8")
-    assert budget.sentence(profile, 50_000.0) in readme
+    assert forecast.sentence(profile, 50_000.0) in readme

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse.config import SECTIONS, Settings, load_settings, parse_assignments, profiles
-from jtcse.errors import UserError
+from jtcse.core.config import SECTIONS, Settings, load_settings, parse_assignments, profiles
+from jtcse.core.errors import UserError
 
 
 def text_of(name: str) -> str:

@@ -15,9 +15,9 @@ from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jtcse.core.errors import UserError
 from jtcse.data import corpus, senteval, sources
 from jtcse.data.corpus import LineCorpus, PairCorpus, open_corpus, write_corpus, write_pairs
-from jtcse.errors import UserError
 
 
 def written(path: Path, content: bytes | str) -> Path:

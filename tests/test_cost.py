@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import BertConfig, RobertaConfig
 
-from jtcse.chapters import cost as cost_tables
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.evaluation import cost, speed
 from jtcse.evaluation.cost import Shape
 from jtcse.evaluation.thop_rule import TOWERS, agrees, by_thop, countings, length_for, table7_metrics, thop_macs
+from jtcse.pages import cost as cost_tables
 from jtcse.paper.printed import printed, table
 
 READINGS = ("none", "last", "carried", "fed")
@@ -229,7 +229,7 @@ def test_the_median_has_a_distribution_free_interval() -> None:
 
 
 def test_copies_share_no_weights(tmp_path) -> None:
-    from jtcse.encoder import TowerEncoder
+    from jtcse.encoders.encoder import TowerEncoder
 
     towers = [TowerEncoder(*tiny.saved(tmp_path / str(seed), seed=seed)) for seed in (1, 2)]
     six = speed.copies(towers, 6)

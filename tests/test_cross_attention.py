@@ -10,8 +10,8 @@ import tiny
 import torch
 from torch import Tensor
 
-from jtcse.cross_attention import attend, cael_layers, cross_streams, fed_forward
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.method.cross_attention import attend, cael_layers, cross_streams, fed_forward
 
 FAMILIES = ("bert", "roberta")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from jtcse import losses
+from jtcse.method import losses
 
-derivation = pytest.importorskip("jtcse.derivation", reason="SymPy comes with the extra 'book'")
+derivation = pytest.importorskip("jtcse.method.derivation", reason="SymPy comes with the extra 'book'")
 
 
 def test_every_claim_holds() -> None:

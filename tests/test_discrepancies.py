@@ -9,14 +9,21 @@ import pytest
 import tiny
 import torch
 
-from jtcse.ablations.contrasts import Drawn
-from jtcse.ablations.discrepancy_effects import BASE, Effects, Switch, base_overrides, other_batch, switches
-from jtcse.ablations.first_step import TwinEncoder, _scaled, loss_parts
-from jtcse.chapters.protocol import discrepancy_table, judged
-from jtcse.config import load_settings
-from jtcse.errors import UserError
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.evaluation.statistics.resampled import Drawn
+from jtcse.experiments.ablations.discrepancy_effects import (
+    BASE,
+    Effects,
+    Switch,
+    base_overrides,
+    other_batch,
+    switches,
+)
+from jtcse.experiments.ablations.first_step import TwinEncoder, _scaled, loss_parts
+from jtcse.method.twin import Twin
+from jtcse.pages.protocol import discrepancy_table, judged
 from jtcse.paper.discrepancies import DIFFERENCES, KINDS, by_kind, difference
-from jtcse.twin import Twin
 
 PROFILES = ("embedded", "mini", "paper_bert", "paper_roberta")
 

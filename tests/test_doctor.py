@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from jtcse import doctor
-from jtcse.config import profiles
+from jtcse.core.config import profiles
+from jtcse.pipeline import doctor
 
 
 @pytest.fixture

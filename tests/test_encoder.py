@@ -18,10 +18,12 @@ import standin
 import torch
 from safetensors.torch import load_file, save_file
 
-from jtcse import encoder as module
-from jtcse.encoder import POOLINGS, SumEncoder, TowerEncoder, length_batches, open_encoder, pad
-from jtcse.errors import UserError
-from jtcse.stock import load_tower, usable_positions
+from jtcse.core.errors import UserError
+from jtcse.encoders import encoder as module
+from jtcse.encoders.batches import length_batches, pad
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
+from jtcse.encoders.loading import load_tower, usable_positions
+from jtcse.encoders.pooling import POOLINGS
 
 FAMILIES = ("bert", "roberta")
 LONG = "a baker paints the blue boat " * 60
@@ -261,7 +263,7 @@ def test_every_saved_encoder_is_a_sentence_transformer_by_one_call(
     folders, kind: str, family: str, pooling: str, tmp_path: Path
 ) -> None:
     pytest.importorskip("sentence_transformers")
-    interop = pytest.importorskip("jtcse.interop")
+    interop = pytest.importorskip("jtcse.encoders.sentence_transformer")
     towers = [tower(folders[f"{family}_{s}"], pooling=pooling, max_length=20) for s in (1, 2)]
     saved = towers[0] if kind == "tower" else SumEncoder(towers, weights=[0.7, 0.3])
     saved.save(tmp_path / "saved")
@@ -380,7 +382,7 @@ def test_without_a_hub_the_error_says_how_to_go_on(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
     program = (
         "import time\ntime.sleep = lambda seconds: None  # between the hub client's attempts\n"
-        "from jtcse.encoder import open_encoder\nfrom jtcse.errors import UserError\n"
+        "from jtcse.encoders.encoder import open_encoder\nfrom jtcse.core.errors import UserError\n"
         "try:\n    open_encoder('nobody/nothing')\nexcept UserError as error:\n    print(error)\n"
     )
     settings = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
@@ -400,7 +402,7 @@ def test_without_a_hub_the_error_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_repository_that_ends_with_unit_vectors_is_read_so_with_its_own_pooling_and_stays_so(tmp_path):
     from standin_systems import sentence_transformer
 
-    from jtcse.opening import open_model
+    from jtcse.systems.opening import open_model
 
     folder = standin.bert(tmp_path / "model")
     sentence_transformer(folder, "mean_tokens", "Normalize")

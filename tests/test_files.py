@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from jtcse import files
-from jtcse.errors import UserError, unknown
-from jtcse.files import new_folder, sha256, write_atomically
+from jtcse.core import files
+from jtcse.core.errors import UserError, unknown
+from jtcse.core.files import new_folder, sha256, write_atomically
 
 
 @contextmanager

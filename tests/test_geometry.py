@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, PreTrainedModel, RobertaConfig, RobertaModel
 
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import PairSet
-from jtcse.errors import UserError
 from jtcse.evaluation.geometry import (
     alignment,
     attention_received,

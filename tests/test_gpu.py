@@ -8,10 +8,10 @@ import pytest
 import standin
 import torch
 
-from jtcse.config import load_settings
-from jtcse.device import device, fast_in_bf16
-from jtcse.systems.jtcse import JTCSE
-from jtcse.training import train
+from jtcse.core.config import load_settings
+from jtcse.core.device import device, fast_in_bf16
+from jtcse.method.joint_training import JTCSE
+from jtcse.training.trainer import train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
 

@@ -10,12 +10,12 @@ import pandas
 import pytest
 import standin
 
-from jtcse.data import labelled, senteval, variation
-from jtcse.data.graded import HELD_OUT
+from jtcse.core.errors import UserError
+from jtcse.data import labelled, senteval
 from jtcse.data.labelled import KINDS, LABELS, generated, nli, sick
-from jtcse.data.meaning import draw, gold, shard
-from jtcse.data.world import pair_sets
-from jtcse.errors import UserError
+from jtcse.data.world import pair_sets, variation
+from jtcse.data.world.graded import HELD_OUT
+from jtcse.data.world.meaning import draw, gold, shard
 
 HEAD = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
 SICK_FILE = senteval.TABLES["SICK-R train"]

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from made_up import PAPER, metric, over_seeds, record
 from scipy import stats
 
-from jtcse.errors import UserError
-from jtcse.ledger import STATES, counts, entries, places, reference, shelf
-from jtcse.ledger.entry import Entry
-from jtcse.ledger.judging import Evidence, Printed, seed_band
+from jtcse.core.errors import UserError
+from jtcse.core.record import RunRecord, write_record
 from jtcse.paper import printed
-from jtcse.records import RunRecord, write_record
+from jtcse.paper.ledger import STATES, all_records, counts, entries, places, reference
+from jtcse.paper.ledger.entry import Entry
+from jtcse.paper.ledger.judging import Evidence, Printed, seed_band
 
 IDS = list(printed.values().index)
 TOTAL = len(IDS) + len(printed.claims())
@@ -32,7 +32,7 @@ def entry(id: str, *records: RunRecord, profile: str | None = None) -> Entry:
 
 def said(folder: Path) -> str:
     """The one problem of a checkout's records."""
-    (problem,) = shelf(folder).problems
+    (problem,) = all_records(folder).problems
     assert "\n" not in problem
     return problem
 
@@ -351,10 +351,10 @@ def test_a_places_own_page_outranks_other_runs_and_later_runs_earlier_ones() -> 
 def test_a_workspace_takes_the_place_of_the_committed_record(tmp_path: Path) -> None:
     root = made_up.checkout(tmp_path / "root", record(*UP, run="table9"), record(*UP, run="table10"))
     write_record(record(*DOWN, run="table9"), tmp_path / "work" / "records" / "table9.json")
-    found = shelf(root, tmp_path / "work")
+    found = all_records(root, tmp_path / "work")
     assert len(found.records) == 2 and not found.problems
     assert entry("table9/6", *found.records).state == "direction disagrees"
-    assert entry("table9/6", *shelf(root).records).state == "direction agrees"
+    assert entry("table9/6", *all_records(root).records).state == "direction agrees"
 
 
 # -- bad input -------------------------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def with_metric(**changes) -> dict:
 def test_a_bad_record_is_a_sentence_and_the_others_count(changes: dict, words: str, tmp_path: Path) -> None:
     root = spoilt(tmp_path, **changes)
     assert words in said(root) and "bad.json" in said(root)
-    found = shelf(root)
+    found = all_records(root)
     assert [made.run for made in found.records] == ["table9"]
     assert entry("table9/6", *found.records).state == "direction agrees"
 
@@ -408,31 +408,31 @@ def test_a_metric_of_an_unknown_system_or_task_is_a_sentence_and_its_record_coun
 ) -> None:
     root = made_up.checkout(tmp_path, record(metric(name, 1.0), *UP, run="table9"))
     assert name.split(">")[0] in said(root) and near in said(root)
-    assert entry("table9/6", *shelf(root).records).state == "direction agrees"
+    assert entry("table9/6", *all_records(root).records).state == "direction agrees"
 
 
 def test_metrics_that_are_not_the_papers_are_nobodys_problem(tmp_path: Path) -> None:
     names = ("jtcse/STS12", "tmc/minimum/k", "sum>jtcse", "sum>table10/none", "difference/a-b", "tables/x")
     root = made_up.checkout(tmp_path, record(*(metric(name, 1.0) for name in names)))
-    assert not shelf(root).problems
+    assert not all_records(root).problems
 
 
 def test_of_two_files_that_claim_one_run_neither_counts(tmp_path: Path) -> None:
     root = made_up.checkout(tmp_path, record(*UP, run="table9"), record(*UP, run="table10"))
     write_record(record(*DOWN, run="table9"), root / "results" / "mini" / "copy.json")
     assert "copy.json" in said(root) and "table9.json" in said(root) and "both claim run 'table9'" in said(root)
-    assert [made.run for made in shelf(root).records] == ["table10"]
+    assert [made.run for made in all_records(root).records] == ["table10"]
 
 
 def test_a_file_that_is_cut_in_half_is_a_sentence(tmp_path: Path) -> None:
     root = made_up.checkout(tmp_path, *made_up.one_of_each())
     path = root / "results" / "mini" / "table10.json"
     path.write_bytes(path.read_bytes()[:200])
-    assert "not whole JSON" in said(root) and len(shelf(root).records) == 2
+    assert "not whole JSON" in said(root) and len(all_records(root).records) == 2
 
 
 def test_no_results_at_all_is_no_problem(tmp_path: Path) -> None:
-    assert shelf(tmp_path).records == shelf(tmp_path, tmp_path / "nowhere").problems == []
+    assert all_records(tmp_path).records == all_records(tmp_path, tmp_path / "nowhere").problems == []
 
 
 # -- speed -----------------------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ def test_thousands_of_records_are_joined_in_seconds(tmp_path: Path) -> None:
     for number in range(5000):
         (folder / f"r{number}.json").write_text(text.replace('"grid"', f'"r{number}"'))
     begun = time.process_time()
-    found = shelf(tmp_path)
+    found = all_records(tmp_path)
     assert len(entries(found.records)) == TOTAL
     spent = time.process_time() - begun
     assert len(found.records) == 5000 and not found.problems

@@ -12,15 +12,15 @@ import made_up
 import pytest
 from made_up import metric, record
 
-from jtcse.config import load_settings
-from jtcse.errors import UserError
-from jtcse.ledger import STATES, Shelf, counts, entries, reference
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
 from jtcse.paper import printed
+from jtcse.paper.ledger import STATES, AllRecords, counts, entries, reference
 
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-from jtcse.ledger import pages as ledger_pages
-from jtcse.ledger import view as ledger_view
-from jtcse.ledger.style import LETTERS
+from jtcse.pages.ledger import lists as ledger_pages
+from jtcse.pages.ledger import tables as ledger_view
+from jtcse.pages.ledger.html import LETTERS
 
 PLACES = [*printed.TITLES]
 
@@ -55,7 +55,7 @@ def show(monkeypatch: pytest.MonkeyPatch):
     """``side_by_side`` over made-up records instead of those of this checkout."""
 
     def shown(place: str, *records, problems: tuple[str, ...] = ()) -> str:
-        monkeypatch.setattr(ledger_view, "shelf", lambda workdir: Shelf(list(records), list(problems)))
+        monkeypatch.setattr(ledger_view, "all_records", lambda workdir: AllRecords(list(records), list(problems)))
         return ledger_view.side_by_side(place, SimpleNamespace(workspace=SimpleNamespace(root=Path("nowhere")))).data
 
     return shown
@@ -173,27 +173,27 @@ def test_claims_are_listed_with_their_effect() -> None:
 
 def test_runs_have_an_id_their_settings_and_nothing_unescaped() -> None:
     bad = record(metric("<b>x</b>", 1), run="odd", profile="mini", stage2__steps=7)
-    html = ledger_pages.runs_list(Shelf([*made_up.one_of_each(), bad])).data
+    html = ledger_pages.runs_list(AllRecords([*made_up.one_of_each(), bad])).data
     page = Page(html)
     assert page.every("details", "id") == ["run-embedded-table7", "run-mini-table10", "run-mini-odd",
                                            "run-paper_bert-table10"]  # fmt: skip
     assert f"stage2.steps: 7, profile {load_settings('mini').stage2.steps}" in html
     assert "<b>x</b>" not in html and "&lt;b&gt;x" in html and "Linux &lt;x86_64&gt;" in html
     assert "0123456789abcdef" in html
-    assert "no run record" in ledger_pages.runs_list(Shelf()).data
+    assert "no run record" in ledger_pages.runs_list(AllRecords()).data
 
 
 def test_every_run_says_what_runs_it_again_and_a_grid_what_runs_one_cell() -> None:
     grid = record(*made_up.over_seeds("table11/Avg(FL)/SimCSE", [70.0, 71.0]), run="table11", profile="mini")
-    html = ledger_pages.runs_list(Shelf([grid, record(run="odd & even", profile="mini")])).data
+    html = ledger_pages.runs_list(AllRecords([grid, record(run="odd & even", profile="mini")])).data
     cell = "jtcse rerun &#x27;table11/Avg(FL)/SimCSE&#x27; --seed 1 --profile mini"
     assert f"<code>jtcse rerun table11 --profile mini</code>, or <code>{cell}</code>" in html
     assert "<code>jtcse rerun &#x27;odd &amp; even&#x27; --profile mini</code></td>" in html
 
 
 def test_problems_are_escaped() -> None:
-    assert "&lt;script&gt;" in ledger_pages.problems_list(Shelf([], ["<script>"])).data
-    assert "could be used" in ledger_pages.problems_list(Shelf()).data
+    assert "&lt;script&gt;" in ledger_pages.problems_list(AllRecords([], ["<script>"])).data
+    assert "could be used" in ledger_pages.problems_list(AllRecords()).data
 
 
 @pytest.mark.browser
@@ -204,7 +204,7 @@ def test_a_click_on_a_measured_number_opens_its_run(show, tmp_path: Path) -> Non
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     records = made_up.one_of_each()
     (tmp_path / "table10.html").write_text(show("table10", *records), encoding="utf8")
-    (tmp_path / "runs.html").write_text(ledger_pages.runs_list(Shelf(records)).data, encoding="utf8")
+    (tmp_path / "runs.html").write_text(ledger_pages.runs_list(AllRecords(records)).data, encoding="utf8")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 800})

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from jtcse import losses
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.method import losses
 
 N, D, TAU = 5, 4, 0.05
 DTYPES = (torch.bfloat16, torch.float32, torch.float64)

@@ -11,11 +11,11 @@ import torch
 import zoo
 from safetensors.torch import load_file, save_file
 
-from jtcse import mapped
-from jtcse.encoder import TowerEncoder
-from jtcse.errors import UserError
-from jtcse.mapped import MAP, MappedEncoder, moments
-from jtcse.opening import open_model
+from jtcse.core.errors import UserError
+from jtcse.encoders import postprocessing
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.postprocessing import MAP, MappedEncoder, moments
+from jtcse.systems.opening import open_model
 from jtcse.systems.whitening import Affine, whitened
 
 
@@ -34,7 +34,7 @@ def saved(plain: TowerEncoder, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_moments_are_those_of_all_vectors_at_once(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = 1000 + np.random.default_rng(1).normal(size=(50, 6)) @ np.diag([1, 1, 2, 3, 1e-3, 1])
-    monkeypatch.setattr(mapped, "CHUNK", chunk)
+    monkeypatch.setattr(postprocessing, "CHUNK", chunk)
     mean, covariance, count = moments(lambda rows: vectors[[int(row) for row in rows]], [str(i) for i in range(50)])
     assert count == 50
     assert np.allclose(mean, vectors.mean(0), rtol=1e-14)

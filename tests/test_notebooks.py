@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jtcse.config import Settings
-from jtcse.plan import read_plan
-from jtcse.records import read_record
+from jtcse.core.config import Settings
+from jtcse.core.record import read_record
+from jtcse.pipeline.plan import read_plan
 
 ROOT = Path(__file__).parent.parent
 PLAN = read_plan(ROOT)

@@ -24,11 +24,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from standin_systems import Layout, conditional, extra_layers, lm_head, mlp, prefix, projector, sentence_transformer
 
-from jtcse import released
-from jtcse.errors import UserError
-from jtcse.opening import open_model, open_released, summed
-from jtcse.stock import load_weights
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_weights
+from jtcse.systems import released
+from jtcse.systems.opening import open_model, open_released, summed
+from jtcse.systems.settings import published_values
 
 NLI = list(zip(standin.sentences(200, seed=5), standin.sentences(200, seed=6), strict=True))
 SENTENCES = [*standin.sentences(5, seed=3), "noon", "a gate under the bridge under the bridge at noon at noon"]

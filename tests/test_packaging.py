@@ -128,7 +128,7 @@ def test_readme_names_every_profile_and_only_verbs_that_exist() -> None:
     from typer.main import get_command
 
     from jtcse.cli import app
-    from jtcse.config import profiles
+    from jtcse.core.config import profiles
 
     readme = (HERE / "README.md").read_text()
     assert all(f"`{name}`" in readme for name in profiles())

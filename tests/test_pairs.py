@@ -15,6 +15,7 @@ from conftest import REPOSITORY, Hub
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import (
     TASKS,
     PairSet,
@@ -24,7 +25,6 @@ from jtcse.data.pairs import (
     read_pair_set,
     save_pair_set,
 )
-from jtcse.errors import UserError
 
 SIZES = {
     "STS12": 3108,

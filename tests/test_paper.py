@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from jtcse.errors import UserError
-from jtcse.ledger.judging import NEEDS
+from jtcse.core.errors import UserError
 from jtcse.paper import printed as paper
+from jtcse.paper.ledger.judging import NEEDS
 from jtcse.paper.places import LAYOUTS, STS7, TITLES
 from jtcse.paper.printed import DASH, checked, precision, printed, printed_text, table, values
 

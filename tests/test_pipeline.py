@@ -17,10 +17,11 @@ import yaml
 from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
-from jtcse import pipeline, plan
-from jtcse.closure import module_closure
-from jtcse.config import SECTIONS, load_settings, profiles
-from jtcse.errors import UserError
+from jtcse.core.code_closure import module_closure
+from jtcse.core.config import SECTIONS, load_settings, profiles
+from jtcse.core.errors import UserError
+from jtcse.core import files
+from jtcse.pipeline import plan, reproduce
 
 HERE = Path(__file__).parent.parent
 ALL = ["first", "second", "aside"]
@@ -41,8 +42,8 @@ def would_run(folder: Path, **more: object) -> list[str]:
     """Steps that a dry run names."""
     console = Console(file=io.StringIO(), width=160)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "checkout", lambda: folder)
-        pipeline.reproduce(jobs=2, dry_run=True, console=console, **more)
+        patch.setattr(reproduce, "checkout", lambda: folder)
+        reproduce.reproduce(jobs=2, dry_run=True, console=console, **more)
     return [line.split()[0] for line in console.file.getvalue().splitlines() if line.startswith("  ")]
 
 
@@ -135,7 +136,7 @@ def test_snakefile_works_by_itself(built: Path) -> None:
 
 def test_wrong_input_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = make(tmp_path / "checkout")
-    monkeypatch.setattr(pipeline, "checkout", lambda: folder)
+    monkeypatch.setattr(reproduce, "checkout", lambda: folder)
     for given, words in [
         ({"profile": "embeded"}, "embedded"),
         ({"only": ["frist"]}, "first"),
@@ -143,14 +144,14 @@ def test_wrong_input_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyP
         ({"overrides": {"stage2.steps": "many"}}, "stage2.steps"),
     ]:
         with pytest.raises(UserError, match=words):
-            pipeline.reproduce(**given)
+            reproduce.reproduce(**given)
     assert not (folder / "build").exists()
 
 
 def test_package_without_its_checkout_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(plan, "__file__", str(tmp_path / "jtcse" / "plan.py"))
+    monkeypatch.setattr(files, "ROOT", tmp_path)
     with pytest.raises(UserError, match="clone the repository"):
-        plan.checkout()
+        files.checkout()
 
 
 def test_parameter_that_a_notebook_does_not_have_is_refused(tmp_path: Path) -> None:
@@ -205,10 +206,10 @@ def test_closure_leaves_out_imports_of_functions_that_are_not_used(tmp_path: Pat
     for name in ("__init__", "top", "a", "b"):
         (package / f"{name}.py").write_text("x = y = z = 1\n")
     for text, beside in [
-        ("from jtcse.stages import one", {"a.py"}),
+        ("from jtcse.experiments.stages import one", {"a.py"}),
         ("from jtcse import stages\nstages.two()", {"b.py"}),
         ("from jtcse import stages as s\nprint(s)", {"a.py", "b.py"}),
-        ("import jtcse.stages", {"a.py", "b.py"}),
+        ("import jtcse.experiments.stages", {"a.py", "b.py"}),
     ]:
         (tmp_path / "use.py").write_text(text)
         found = {path.name for path in module_closure(tmp_path / "use.py", tmp_path)}

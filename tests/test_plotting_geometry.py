@@ -11,14 +11,14 @@ pytest.importorskip("matplotlib", reason="Matplotlib comes with the extra 'book'
 pytest.importorskip("pandas")
 pytest.importorskip("seaborn")
 
-from jtcse import look
 from jtcse.evaluation.readings import REFERENCE, Reading, Spot, orders
 from jtcse.evaluation.states import KINDS
-from jtcse.plotting import geometry as plotting_geometry
-from jtcse.triangles import refined_surface, triangle
+from jtcse.method.triangle import refined_surface, triangle
+from jtcse.pages.furniture import style
+from jtcse.pages.plots import geometry as plotting_geometry
 
 FORMS = {form: refined_surface(form) for form in ("printed", "released")}
-SYSTEMS = list(look.COLOURS)
+SYSTEMS = list(style.COLOURS)
 
 
 def spots(shift: float = 0.0) -> dict[str, Spot]:
@@ -60,8 +60,8 @@ def drawn() -> dict[str, object]:
 
 def test_every_figure_is_drawn_and_narrow_enough_for_a_phone(drawn: dict[str, object]) -> None:
     for name, figure in drawn.items():
-        assert 'alt="&lt;x&gt;"' in look.picture(figure, "<x>"), name
-        assert figure.get_figwidth() == look.WIDTH, name
+        assert 'alt="&lt;x&gt;"' in style.picture(figure, "<x>"), name
+        assert figure.get_figwidth() == style.WIDTH, name
         letters = [t.get_fontsize() for axis in figure.axes for t in axis.texts + axis.get_xticklabels() + [axis.title]]
         assert min(letters) >= 8.5, f"{name}: on a phone these are under eight pixels"
 
@@ -78,7 +78,7 @@ def test_a_point_stands_where_its_system_is_and_every_system_is_named(drawn: dic
     axis = drawn["places"].axes[0]
     points = [line.get_xydata()[0].tolist() for line in axis.lines if line.get_marker() == "o"]
     assert np.allclose(points, [(s.uniformity, s.alignment) for s in spots().values()])
-    assert {text.get_text() for text in axis.texts} == set(look.NAMES.values())
+    assert {text.get_text() for text in axis.texts} == set(style.NAMES.values())
 
 
 def test_each_reading_is_shown_for_the_measure_that_it_touches(drawn: dict[str, object]) -> None:

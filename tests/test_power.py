@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jtcse.power import chance, detectable, pairs_needed, seeds_needed
-from jtcse.statistics import paired_difference, resampled_spearman
+from jtcse.evaluation.statistics.power import chance, detectable, pairs_needed, seeds_needed
+from jtcse.evaluation.statistics.spearman import paired_difference, resampled_spearman
 
 
 def pearson(points: float) -> float:

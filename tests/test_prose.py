@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse.errors import UserError
-from jtcse.prose import ALLOWED, check, findings, main, prose
+from jtcse.core.errors import UserError
+from jtcse.pipeline.prose_check import ALLOWED, check, findings, main, prose
 
 ROOT = Path(__file__).parent.parent
 LETS_PASS = {

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from jtcse.chapters.protocol import effects_metrics, effects_table, label
-from jtcse.data import alternatives
-from jtcse.data.alternatives import Material, Task, closed, joined, lower, matched, spaced
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import PairSet
-from jtcse.encoder import TowerEncoder
-from jtcse.errors import UserError
-from jtcse.evaluation.protocol import AVERAGE, CHOICES, Effect, Protocol, choices, measure
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.evaluation.protocol import texts as alternatives
+from jtcse.evaluation.protocol.choices import AVERAGE, CHOICES, Effect, Protocol, choices, measure
+from jtcse.evaluation.protocol.subsets import AVERAGES, drawn_points, points
+from jtcse.evaluation.protocol.texts import Material, Task, closed, joined, lower, matched, spaced
+from jtcse.evaluation.protocol.token_vectors import Vectors
 from jtcse.evaluation.sts import score_sets
-from jtcse.evaluation.subsets import AVERAGES, drawn_points, points
-from jtcse.evaluation.token_vectors import Vectors
+from jtcse.pages.protocol import effects_metrics, effects_table, label
 
 SENTENCE = "Don't go , he said ( twice ) ; it ' s a baker's copper kettle ."
 

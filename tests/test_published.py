@@ -17,15 +17,17 @@ import pytest
 from made_up import metric, record
 from tiny_checkout import environment, make
 
-from jtcse import published
-from jtcse.ablations import contrasts, variants
-from jtcse.book import _without_glue, assemble, build_book
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.core.record import read_record, write_record
+from jtcse.core.run import Run, start
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
-from jtcse.published import outcome, pages, pairs
-from jtcse.published.outcome import publish
-from jtcse.records import read_record, write_record
-from jtcse.run import Run, start
+from jtcse.evaluation.statistics import resampled
+from jtcse.experiments import published_scores
+from jtcse.experiments.ablations import cells, effects
+from jtcse.pipeline import publish as published
+from jtcse.pipeline.book import _without_glue, assemble, build_book
+from jtcse.pipeline.publish import outcome, pages
+from jtcse.pipeline.publish.outcome import publish
 
 HERE = Path(__file__).parent.parent
 NAMES = ("first", "second", "aside")
@@ -142,7 +144,7 @@ def test_book_of_a_part_of_a_run_says_what_was_not_run(checkout: Path, tmp_path:
 
 
 def test_a_whole_run_here_is_shown_before_the_published_one(checkout: Path, tmp_path: Path) -> None:
-    from jtcse.book import is_executed
+    from jtcse.pipeline.book import is_executed
 
     assert is_executed(checkout, "embedded")
     (checkout / "build" / "embedded" / "executed" / "aside.ipynb").unlink()
@@ -299,10 +301,10 @@ def run(tmp_path: Path) -> Run:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     made = start("table10", "embedded", root, evaluation={"resamples": 100})
-    for number, (cell, seed) in enumerate(variants.members(made, "table10")):
-        folder = root / "variants" / variants.key(made, cell, seed)
+    for number, (cell, seed) in enumerate(cells.members(made, "table10")):
+        folder = root / "variants" / cells.key(made, cell, seed)
         save_scores(folder / f"{made.settings.encoder.pooling}.npz", scored(number))
-        (folder / variants.FACTS).write_text("{}")
+        (folder / cells.FACTS).write_text("{}")
     for number, system in enumerate(("start", "tower_1", "tower_2", "sum", "jtcse", "distilled")):
         save_scores(root / "scores" / f"{system}.npz", scored(100 + number))
     return made
@@ -310,7 +312,7 @@ def run(tmp_path: Path) -> Run:
 
 def put(files: dict[str, bytes], root: Path) -> Path:
     """Published files of scores in a checkout of nothing else."""
-    folder = root / "results" / "embedded" / pairs.FOLDER
+    folder = root / "results" / "embedded" / published_scores.FOLDER
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -319,25 +321,25 @@ def put(files: dict[str, bytes], root: Path) -> Path:
 
 def test_an_interval_of_the_record_can_be_computed_again_from_published_scores(run: Run, tmp_path: Path) -> None:
     folder = run.workspace.root / "variants"
-    members = list(variants.members(run, "table10"))
-    first = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in members}
-    grid = contrasts.Grid("table10", variants.cells(run, "table10"), contrasts.together(first, 100, 1), 120)
+    members = list(cells.members(run, "table10"))
+    first = {(cell.id, seed): cells.scores(run, cell, seed) for cell, seed in members}
+    grid = effects.Grid("table10", cells.cells(run, "table10"), resampled.together(first, 100, 1), 120)
     before = sorted(folder.rglob("*"))
-    files, missing = pairs.gathered(run, ["table10", "seven_tasks"])
+    files, missing = published_scores.gathered(run, ["table10", "seven_tasks"])
     assert not missing and sorted(folder.rglob("*")) == before
     put(files, tmp_path)
     again = {
         (id, seed): published.scores("embedded", id, seed, tmp_path)
         for id, seed in (("table10/NCE", 1), ("table10/ICTM", 1))
     }
-    drawn = contrasts.together(again, 100, 1)
+    drawn = resampled.together(again, 100, 1)
     difference = (drawn["table10/NCE", 1] - drawn["table10/ICTM", 1]).estimate()
     assert difference == grid.difference("table10/NCE", "table10/ICTM", 1).estimate()
     assert difference.low < difference.points < difference.high
 
 
 def test_published_scores_are_those_of_the_workspace_and_gold_is_there_once(run: Run, tmp_path: Path) -> None:
-    files, _ = pairs.gathered(run, ["table10", "seven_tasks"])
+    files, _ = published_scores.gathered(run, ["table10", "seven_tasks"])
     folder = put(files, tmp_path)
     assert len(list(folder.glob("gold-*.npz"))) == 1
     assert "table10-NCE+ICTM-seed-1.npz" in files and all(re.fullmatch(r"[\w.+=-]+", name) for name in files)
@@ -351,7 +353,7 @@ def test_published_scores_are_those_of_the_workspace_and_gold_is_there_once(run:
 def test_scores_that_are_not_published_are_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no scores of profile 'embedded' are published"):
         published.scores("embedded", "jtcse", root=tmp_path)
-    folder = put(pairs.gathered(run, ["table10", "seven_tasks"])[0], tmp_path)
+    folder = put(published_scores.gathered(run, ["table10", "seven_tasks"])[0], tmp_path)
     with pytest.raises(UserError, match="did you mean 'table10/NCE'"):
         published.scores("embedded", "table10/NCEE", 1, tmp_path)
     with pytest.raises(UserError, match=r"of seed 1, 2; got seed 9"):
@@ -362,9 +364,9 @@ def test_scores_that_are_not_published_are_named(run: Run, tmp_path: Path) -> No
 
 
 def test_a_cell_that_was_not_finished_is_told_and_not_trained(run: Run) -> None:
-    cell, seed = next(variants.members(run, "table10"))
-    (run.workspace.root / "variants" / variants.key(run, cell, seed) / variants.FACTS).unlink()
-    files, missing = pairs.gathered(run, ["table10"])
+    cell, seed = next(cells.members(run, "table10"))
+    (run.workspace.root / "variants" / cells.key(run, cell, seed) / cells.FACTS).unlink()
+    files, missing = published_scores.gathered(run, ["table10"])
     assert missing == [(cell.id, seed)] and files
     assert not list(run.workspace.root.rglob("training"))
 
@@ -373,7 +375,7 @@ def test_scores_that_are_too_large_are_left_out_with_the_way_to_make_them(
     checkout: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(run.workspace.scores, checkout / "build" / "embedded" / "scores")
-    monkeypatch.setattr(pairs, "SYSTEMS_PAGE", "first")
+    monkeypatch.setattr(published_scores, "SYSTEMS_PAGE", "first")
     assert "jtcse.npz" in publish("embedded", root=checkout).scores
     monkeypatch.setattr(outcome, "SCORES_LIMIT", 100)
     done = publish("embedded", root=checkout)
@@ -397,6 +399,6 @@ def test_an_interval_of_a_committed_record_can_be_computed_again(folder: Path) -
     wanted = next(m for m in kept.metrics if m.name == "table10/NCE" and m.seed is not None)
     evaluation, seed = kept.settings["evaluation"], kept.settings["run"]["seed"]
     of = {wanted.name: published.scores(folder.name, wanted.name, wanted.seed)}
-    (drawn,) = contrasts.together(of, evaluation["resamples"], seed).values()
+    (drawn,) = resampled.together(of, evaluation["resamples"], seed).values()
     again = drawn.metric(wanted.name, wanted.n, wanted.seed)
     assert (again.value, again.low, again.high) == pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-6)

@@ -18,22 +18,22 @@ from hypothesis import settings as checks
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jtcse import cli_race
-from jtcse.ablations.contrasts import Drawn
-from jtcse.cards import cards
-from jtcse.config import load_settings
+from jtcse.cli import race as cli_race
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
-from jtcse.errors import UserError
+from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.evaluation.sts import average
-from jtcse.ledger.shelf import _fault
-from jtcse.race import cells, record, running
-from jtcse.race.cells import Cell
-from jtcse.race.members import REFERENCE, chosen, in_order, members
-from jtcse.race.rows import RANKING, printed_averages
-from jtcse.race.standing import beside_print, over_seeds, ranks
-from jtcse.run import Run, Workspace
-from jtcse.system_settings import fragment
-from jtcse.workshop import TUNING_SEED
+from jtcse.experiments.race import cells, record, running
+from jtcse.experiments.race.cells import Cell
+from jtcse.experiments.race.members import REFERENCE, chosen, in_order, members
+from jtcse.experiments.race.standing import beside_print, over_seeds, ranks
+from jtcse.experiments.table1 import RANKING, printed_averages
+from jtcse.experiments.trained_systems import TUNING_SEED
+from jtcse.paper.ledger.all_records import _fault
+from jtcse.systems.cards import cards
+from jtcse.systems.settings import fragment
 
 SMALL = load_settings("embedded", {"evaluation.resamples": 200})
 REAL = load_settings("mini", {"evaluation.resamples": 100})
@@ -208,7 +208,7 @@ def test_a_missing_package_is_named_and_what_needs_the_system_is_skipped_too(mon
     card = next(one for one in cards() if one.name == REFERENCE)
     head = card.head.model_copy(update={"requires": ["no_such_package"]})
     broken = type(card)(card.name, head, card.prose)
-    monkeypatch.setattr("jtcse.race.members.card", lambda name: broken)
+    monkeypatch.setattr("jtcse.experiments.race.members.card", lambda name: broken)
     able, skipped = members(RUN)
     assert not able and "no_such_package" in skipped[REFERENCE]
 
@@ -216,7 +216,7 @@ def test_a_missing_package_is_named_and_what_needs_the_system_is_skipped_too(mon
 def test_a_system_that_the_settings_do_not_fit_is_skipped_with_the_reason() -> None:
     wild = load_settings("embedded", {"race.rates": [1.0]})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jtcse.workshop.tries", lambda run, name, changes: {2.0: {"learning_rate": 2.0}})
+        patch.setattr("jtcse.experiments.trained_systems.tries", lambda run, name, changes: {2.0: {"learning_rate": 2.0}})
         able, skipped = members(Run("race", "embedded", wild, Workspace("nowhere")))
     assert not able and "learning_rate" in skipped[REFERENCE] and "found 2.0" in skipped[REFERENCE]
 
@@ -318,7 +318,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_a_race_leaves_its_record_of_all_cells(raced) -> None:
-    from jtcse.records import read_record
+    from jtcse.core.record import read_record
 
     made = read_record(raced.workspace.records / "race.json")
     assert made.run == "race" and made.metric("race/vanilla/steps").value == 0
@@ -356,7 +356,7 @@ def test_a_cell_ends_when_the_race_does(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path, {"race.steps": 100_000})
     asked = {"system": "simcse", "seed": 1, "profile": "embedded", "workdir": str(tmp_path)}
     line = json.dumps(asked | {"settings": run.settings.model_dump(mode="json")})
-    command = [sys.executable, "-m", "jtcse.race.cell"]
+    command = [sys.executable, "-m", "jtcse.experiments.race.cell"]
     place = Path(__file__).parent.parent
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=place, stderr=subprocess.DEVNULL) as process:
         process.stdin.write(line.encode() + b"\n")
@@ -400,10 +400,10 @@ def test_full_reproduction_races_between_encoder_and_the_rest(tmp_path: Path, mo
     pytest.importorskip("snakemake", reason="the extra 'book' is not installed")
     from tiny_checkout import BODIES, make, write_notebook
 
-    from jtcse import pipeline
+    from jtcse.pipeline import reproduce
 
     folder = make(tmp_path / "checkout")
-    write_notebook(folder, "aside", "import jtcse.ledger.shelf\n" + BODIES["aside"])
+    write_notebook(folder, "aside", "import jtcse.paper.ledger.all_records\n" + BODIES["aside"])
     build, seen = folder / "build" / "embedded", []
 
     def race(run, systems, jobs, console) -> None:
@@ -412,14 +412,14 @@ def test_full_reproduction_races_between_encoder_and_the_rest(tmp_path: Path, mo
 
     def would_run() -> str:
         console = Console(file=io.StringIO(), width=160)
-        pipeline.reproduce(jobs=2, dry_run=True, full=True, console=console)
+        reproduce.reproduce(jobs=2, dry_run=True, full=True, console=console)
         return console.file.getvalue()
 
-    monkeypatch.setattr(pipeline, "checkout", lambda: folder)
-    monkeypatch.setattr(pipeline, "BEFORE_RACE", "first")
+    monkeypatch.setattr(reproduce, "checkout", lambda: folder)
+    monkeypatch.setattr(reproduce, "BEFORE_RACE", "first")
     monkeypatch.setattr(cli_race, "run_race", race)
     assert "Once 'first' is done, the race: " in would_run() and not seen, "a dry run runs nothing"
-    pipeline.reproduce(jobs=2, full=True, only=["aside"], console=Console(file=io.StringIO()))
+    reproduce.reproduce(jobs=2, full=True, only=["aside"], console=Console(file=io.StringIO()))
     assert seen == [["first"]], "text and encoder are there, and no more"
     said = [line.split()[0] for line in would_run().splitlines() if line.startswith("  ")]
     assert said == ["second", "book"], "what was asked for was run"

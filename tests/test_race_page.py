@@ -11,13 +11,13 @@ import pytest
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("matplotlib", reason="Matplotlib comes with the extra 'book'")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-from jtcse import look  # noqa: E402
-from jtcse.chapters import race as page  # noqa: E402
-from jtcse.config import load_settings  # noqa: E402
-from jtcse.plotting import race as plotting_race  # noqa: E402
-from jtcse.race.record import metrics  # noqa: E402
-from jtcse.records import write_record  # noqa: E402
-from jtcse.run import Run, Workspace  # noqa: E402
+from jtcse.core.config import load_settings  # noqa: E402
+from jtcse.core.record import write_record  # noqa: E402
+from jtcse.core.run import Run, Workspace  # noqa: E402
+from jtcse.experiments.race.record import metrics  # noqa: E402
+from jtcse.pages import race as page  # noqa: E402
+from jtcse.pages.furniture import style  # noqa: E402
+from jtcse.pages.plots import race as plotting_race  # noqa: E402
 
 NOISES = {"simcse": 2.0, "esimcse": 0.5, "jtcse": 4.0}
 SETTINGS = load_settings("embedded", {"evaluation.resamples": 100})
@@ -26,7 +26,7 @@ SETTINGS = load_settings("embedded", {"evaluation.resamples": 100})
 @pytest.fixture
 def this_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose checkout has no committed record of a race."""
-    monkeypatch.setattr("jtcse.ledger.shelf.__defaults__", (tmp_path / "none", None))
+    monkeypatch.setattr("jtcse.paper.ledger.all_records.__defaults__", (tmp_path / "none", None))
     return Run("fair_race", "embedded", SETTINGS, Workspace(tmp_path / "work"))
 
 
@@ -96,7 +96,7 @@ def test_figures_have_a_line_for_each_system_and_suit_a_phone(this_run: Run) -> 
     figures = [plotting_race.standings(frame), plotting_race.costs(frame), plotting_race.beside_print(frame)]
     figures.append(plotting_race.development(page.looks(record)))
     for figure in figures:
-        assert figure.get_figwidth() == look.WIDTH and 'alt="x"' in look.picture(figure, "x")
+        assert figure.get_figwidth() == style.WIDTH and 'alt="x"' in style.picture(figure, "x")
     assert [t.get_text() for t in figures[0].axes[0].get_yticklabels()] == list(frame["title"])
     assert len(figures[2].axes[0].texts) == 2 * len(frame)
     assert [axis.get_title(loc="left") for axis in figures[3].axes if axis.get_visible()] == list(frame["title"])

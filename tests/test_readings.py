@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse import triangles
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import PairSet
-from jtcse.errors import UserError
 from jtcse.evaluation import readings, states
 from jtcse.evaluation.geometry import alignment, attention_received, layer_states, uniformity
 from jtcse.evaluation.readings import REFERENCE, Effect, Reading, Spot
+from jtcse.method import triangle
 
 NAMES = ("a", "b", "c")
 
@@ -186,41 +186,41 @@ def test_the_printed_range_has_its_relative_half_range() -> None:
 @given(st.floats(0.1, 10), st.floats(1, 179), st.floats(0.01, 100))
 @settings(max_examples=50, deadline=None)
 def test_a_triangle_obeys_the_cosine_law_and_eq_5_whatever_its_size(ratio: float, angle: float, length: float) -> None:
-    from jtcse.derivation import numeric
+    from jtcse.method.derivation import numeric
 
-    one = triangles.triangle(ratio, angle, length)
+    one = triangle.triangle(ratio, angle, length)
     cosine = np.cos(np.deg2rad(angle))
     assert one.difference == pytest.approx(length * np.sqrt(1 + ratio**2 - 2 * ratio * cosine), rel=1e-9)
     assert one.loss == pytest.approx(numeric(ratio, cosine), rel=1e-9)
 
 
 def test_growth_is_1_for_both_and_below_0_where_a_short_vector_catches_up() -> None:
-    pairs = triangles.pairs(np.array([0.5, 2.0]), np.array([20.0, 20.0]))
-    assert triangles.growth(*pairs) == pytest.approx([1, 1])
-    one_side = triangles.growth(*pairs, both=False)
+    pairs = triangle.pairs(np.array([0.5, 2.0]), np.array([20.0, 20.0]))
+    assert triangle.growth(*pairs) == pytest.approx([1, 1])
+    one_side = triangle.growth(*pairs, both=False)
     assert one_side[0] < 0 < one_side[1]
-    assert triangles.decades_of_invariance(*pairs, 3.0) > 6
+    assert triangle.decades_of_invariance(*pairs, 3.0) > 6
 
 
 def test_the_least_k_is_1_for_every_cosine_but_minus_1() -> None:
-    least = triangles.least_over_k(np.array([-0.9, 0.0, 0.7, 1.0]))
+    least = triangle.least_over_k(np.array([-0.9, 0.0, 0.7, 1.0]))
     assert least["k"].to_numpy() == pytest.approx(np.ones(4), abs=1e-4)
     assert least["value"].to_numpy() == pytest.approx(np.sqrt((1 - least["t"]) / 2), abs=1e-9)
-    assert triangles.gap_around_minimum() > 0
+    assert triangle.gap_around_minimum() > 0
     with pytest.raises(ValueError, match="the same for every k"):
-        triangles.least_over_k(np.array([-1.0]))
+        triangle.least_over_k(np.array([-1.0]))
 
 
 def test_the_refined_surface_is_the_loss_that_trains() -> None:
-    from jtcse import losses
+    from jtcse.method import losses
 
-    log_k, t, z = triangles.refined_surface("here")
+    log_k, t, z = triangle.refined_surface("here")
     row, column = 60, 30
-    h, h_plus = triangles.pairs(2.0 ** log_k[[column]], np.rad2deg(np.arccos(t[[row]])))
+    h, h_plus = triangle.pairs(2.0 ** log_k[[column]], np.rad2deg(np.arccos(t[[row]])))
     assert z[row, column] == pytest.approx(float(losses.refined_tmc(h, h_plus, h, h_plus)))
-    released, printed = (triangles.refined_surface(form)[2] for form in ("released", "printed"))
+    released, printed = (triangle.refined_surface(form)[2] for form in ("released", "printed"))
     assert np.isnan(printed[t < 0]).all() and np.isfinite(released).all()
     assert released[t > 0] == pytest.approx(printed[t > 0] / 2)
     assert printed[-1] == pytest.approx(0), "at t = 1 the loss is zero whatever the lengths"
     with pytest.raises(UserError, match=r"form of Eq\. 13"):
-        triangles.refined_surface("other")
+        triangle.refined_surface("other")

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jtcse.config import load_settings
-from jtcse.errors import UserError
-from jtcse.records import Metric, Provenance, RunRecord, read_record, read_records, write_record
-from jtcse.run import start
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.record import Metric, Provenance, RunRecord, read_record, read_records, write_record
+from jtcse.core.run import start
 
 SETTINGS = load_settings("embedded").model_dump(mode="json")
 

@@ -13,18 +13,18 @@ import pytest
 import standin
 from typer.testing import CliRunner
 
-from jtcse import release as releasing
 from jtcse.cli import app
-from jtcse.config import load_settings, parse_assignments, profiles
+from jtcse.core.config import load_settings, parse_assignments, profiles
+from jtcse.core.errors import UserError
+from jtcse.core.files import sha256
+from jtcse.core.record import read_record, write_record
+from jtcse.core.run import Workspace
 from jtcse.data.pairs import TASKS
-from jtcse.encoder import TowerEncoder, open_encoder
-from jtcse.errors import UserError
-from jtcse.files import sha256
-from jtcse.ingredients import ENCODERS, TEXTS, licence
-from jtcse.records import read_record, write_record
-from jtcse.release import release
-from jtcse.run import Workspace
-from jtcse.stock import load_tower
+from jtcse.encoders.encoder import TowerEncoder, open_encoder
+from jtcse.encoders.loading import load_tower
+from jtcse.pipeline import release as releasing
+from jtcse.pipeline.release import release
+from jtcse.pipeline.release.licences import ENCODERS, TEXTS, licence
 
 README = Path(__file__).parent.parent / "README.md"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,14 +9,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from jtcse import released
-from jtcse.chapters.systems import card_markdown
 from jtcse.cli import app
-from jtcse.config import profiles
-from jtcse.errors import UserError
-from jtcse.hub import Place
-from jtcse.released import Checkpoint
-from jtcse.system_settings import published_values, systems
+from jtcse.core.config import profiles
+from jtcse.core.errors import UserError
+from jtcse.core.hub import Place
+from jtcse.pages.systems import card_markdown
+from jtcse.systems import released
+from jtcse.systems.released import Checkpoint
+from jtcse.systems.settings import published_values, systems
 
 PLACES = [
     (system, backbone, one) for system, backbone in released.everything() for one in released.released(system)[backbone]

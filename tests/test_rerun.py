@@ -13,17 +13,19 @@ import standin
 from made_up import metric
 from typer.testing import CliRunner
 
-from jtcse import anew, cli, plan, stages
-from jtcse.ablations import cell_training, contrasts
-from jtcse.ablations.grids import Cell
-from jtcse.config import load_settings
+from jtcse import cli
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.record import RunRecord, read_record, write_record
+from jtcse.core.run import Workspace, start
 from jtcse.data.pairs import PairSet, save_pair_set
-from jtcse.errors import UserError
-from jtcse.ledger.again import SAME, band, compare, differences
-from jtcse.records import RunRecord, read_record, write_record
-from jtcse.rerun import find, rerun
-from jtcse.run import Workspace, start
-from jtcse.stock import load_tower
+from jtcse.encoders.loading import load_tower
+from jtcse.experiments import stages
+from jtcse.experiments.ablations import effects, train_cell
+from jtcse.experiments.ablations.grids import Cell
+from jtcse.pipeline import plan
+from jtcse.pipeline.rerun import find, remake, rerun
+from jtcse.pipeline.rerun.compare import SAME, band, compare, differences
 
 SHORT = {"batch_size": 8, "steps": 3, "evaluate_every": 3, "max_length": 24, "length_groups": 1}
 TURNED = {"run": {"precision": "fp32"}, "evaluation": {"resamples": 100}, "stage1": SHORT, "stage2": SHORT,
@@ -69,7 +71,7 @@ def recorded(start_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     data(root / "data")
     shutil.copytree(start_model, root / "models" / "start")
     run = start("figure6", "embedded", root, **TURNED)
-    return run.finish(contrasts.measured(run, "figure6").metrics())
+    return run.finish(effects.measured(run, "figure6").metrics())
 
 
 @pytest.fixture
@@ -99,8 +101,8 @@ def jtcse(*words: str):
 
 
 def test_a_cell_with_towers_of_its_seed_comes_back_digit_for_digit(checkout: Path, monkeypatch) -> None:
-    titles, train = [], cell_training.train
-    monkeypatch.setattr(cell_training, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
+    titles, train = [], train_cell.train
+    monkeypatch.setattr(train_cell, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
     for _ in range(2):  # the second time as well: nothing is kept that could be told again
         done = jtcse("figure6/JTCSE", "--seed", "2")
         assert done.exit_code == 0, done.output
@@ -202,7 +204,7 @@ def test_cells_of_paper_and_code_and_of_another_backbone_are_found(recorded: Run
 )
 def test_models_of_the_run_are_made_only_where_a_cell_stands_on_them(system: str, own: bool, models: list) -> None:
     settings = load_settings("embedded", {"ablations.own_towers": own})
-    assert anew.needed(Cell("x", system), settings) == models
+    assert remake.needed(Cell("x", system), settings) == models
 
 
 def test_a_twin_is_made_with_the_settings_of_its_own_record(recorded: RunRecord, tmp_path: Path, monkeypatch) -> None:
@@ -210,7 +212,7 @@ def test_a_twin_is_made_with_the_settings_of_its_own_record(recorded: RunRecord,
     for name in ("train_tower", "train_twin"):
         monkeypatch.setattr(stages, name, lambda run, *_, name=name: steps.update({name: run.settings}))
     records = {"figure6": recorded, "stage2": made_up.record(run="stage2", profile="embedded", stage2__steps=77)}
-    anew._models(records, recorded, Cell("x", "twin"), Workspace(tmp_path))
+    remake._models(records, recorded, Cell("x", "twin"), Workspace(tmp_path))
     assert (steps["train_tower"].stage1.steps, steps["train_twin"].stage2.steps) == (SHORT["steps"], 77)
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from jtcse.cards import card
-from jtcse.chapters.holds import GROUPS
-from jtcse.config import load_settings
-from jtcse.ledger import entries
-from jtcse.ledger.entry import Entry
+from jtcse.core.config import load_settings
+from jtcse.core.record import RunRecord, read_records
+from jtcse.experiments.stages import SYSTEMS
+from jtcse.pages.summary import GROUPS
 from jtcse.paper import printed
-from jtcse.records import RunRecord, read_records
-from jtcse.stages import SYSTEMS
-from jtcse.system_settings import fragment, systems
+from jtcse.paper.ledger import entries
+from jtcse.paper.ledger.entry import Entry
+from jtcse.systems.cards import card
+from jtcse.systems.settings import fragment, systems
 
 ROOT = Path(__file__).parent.parent
 PROFILES = sorted(folder.name for folder in (ROOT / "results").iterdir())

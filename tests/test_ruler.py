@@ -9,17 +9,17 @@ pytest.importorskip("matplotlib", reason="Matplotlib comes with the extra 'book'
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("seaborn")
 
-from jtcse import look  # noqa: E402
-from jtcse.chapters import ruler  # noqa: E402
-from jtcse.chapters.seed_spread import pooled_sd, seed_differences  # noqa: E402
-from jtcse.comparison import compare_all  # noqa: E402
-from jtcse.config import load_settings  # noqa: E402
+from jtcse.core.config import load_settings  # noqa: E402
+from jtcse.core.record import Metric, Provenance, RunRecord  # noqa: E402
+from jtcse.core.run import start  # noqa: E402
+from jtcse.evaluation.statistics.comparison import compare_all  # noqa: E402
 from jtcse.evaluation.sts import TaskScore, save_scores  # noqa: E402
+from jtcse.experiments.stages import SYSTEMS  # noqa: E402
+from jtcse.pages import ruler  # noqa: E402
+from jtcse.pages.furniture import style  # noqa: E402
+from jtcse.pages.plots import ruler as plotting_ruler  # noqa: E402
+from jtcse.pages.seed_spread import pooled_sd, seed_differences  # noqa: E402
 from jtcse.paper.printed import printed  # noqa: E402
-from jtcse.plotting import ruler as plotting_ruler  # noqa: E402
-from jtcse.records import Metric, Provenance, RunRecord  # noqa: E402
-from jtcse.run import start  # noqa: E402
-from jtcse.stages import SYSTEMS  # noqa: E402
 
 TASKS = ("STS12", "STS-B", "SICK-R")
 
@@ -92,7 +92,7 @@ def test_a_star_stands_only_where_the_corrected_p_is_small(comparisons) -> None:
     table = ruler.differences_table(comparisons)
     assert list(table.index) == [*TASKS, "average"] and table.shape[1] == 15
     for (first, second, task), row in comparisons.iterrows():
-        words = table.loc[task, f"{look.NAMES[first]} − {look.NAMES[second]}"]
+        words = table.loc[task, f"{style.NAMES[first]} − {style.NAMES[second]}"]
         p = row["p_bootstrap"] if task == "average" else row["p_holm"]
         assert words.endswith(" *") == (p < 0.05) and words.startswith(f"{row['difference']:+.2f} (")
 
@@ -121,7 +121,7 @@ def test_figures_are_drawn_and_narrow_enough_for_a_phone(comparisons) -> None:
         plotting_ruler.steps(steps, 0.1, 0.7),
         plotting_ruler.alike(comparisons),
     ):
-        assert figure.get_figwidth() == look.WIDTH and look.picture(figure, "x").startswith('<img alt="x"')
+        assert figure.get_figwidth() == style.WIDTH and style.picture(figure, "x").startswith('<img alt="x"')
 
 
 def test_scores_of_all_systems_are_read_from_the_workspace(scores, tmp_path) -> None:

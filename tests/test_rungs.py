@@ -14,12 +14,12 @@ import pytest
 import small_run
 import standin
 
-from jtcse import budget
-from jtcse.ablations.grids import PLACES, absent, depth_of, grid, seeds
-from jtcse.config import load_settings
-from jtcse.plan import write_parameters
-from jtcse.records import read_record
-from jtcse.stock import load_tower
+from jtcse.core.config import load_settings
+from jtcse.core.record import read_record
+from jtcse.encoders.loading import load_tower
+from jtcse.experiments.ablations.grids import PLACES, absent, depth_of, grid, seeds
+from jtcse.experiments.cost import forecast
+from jtcse.pipeline.plan import write_parameters
 
 ROOT = Path(__file__).parent.parent
 RUNGS = ("rung_narrow", "rung_bert")
@@ -99,7 +99,7 @@ def test_depth_is_read_from_a_name_with_hyphens_or_underscores(name: str, depth:
 def test_the_file_says_its_budget_as_counted_and_that_nobody_tuned_it(profile: str) -> None:
     text = files("jtcse").joinpath(f"profiles/{profile}.yaml").read_text(encoding="utf8")
     told = float(re.search(r"([\d.]+e\d+) operations", text)[1])
-    assert told == pytest.approx(budget.total(load_settings(profile)).operations, rel=0.03)
+    assert told == pytest.approx(forecast.total(load_settings(profile)).operations, rel=0.03)
     assert f"not tuned: 'jtcse tune --profile {profile}'" in text
     assert "not tuned" in load_settings(profile).promise
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from made_up import metric, over_seeds, record
 
-from jtcse.config import load_settings
-from jtcse.ledger import Shelf
-from jtcse.records import RunRecord, write_record
-from jtcse.run import Run, Workspace
+from jtcse.core.config import load_settings
+from jtcse.core.record import RunRecord, write_record
+from jtcse.core.run import Run, Workspace
+from jtcse.paper.ledger import AllRecords
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-from jtcse.ablations.claims import OVER_TOWERS  # noqa: E402
-from jtcse.chapters import holds, methods  # noqa: E402
-from jtcse.chapters.ablations import CLAIMS  # noqa: E402
+from jtcse.experiments.ablations.claim_effects import OVER_TOWERS  # noqa: E402
+from jtcse.pages import methods, summary  # noqa: E402
+from jtcse.pages.ablations import CLAIMS  # noqa: E402
+from jtcse.pages.methods import tries as drawn  # noqa: E402
 from jtcse.paper.printed import claims  # noqa: E402
-from jtcse.plotting.methods import tries as drawn  # noqa: E402
 
 GRID = record(
     *over_seeds("claim/C31", [0.2, 0.3, 0.4], 0.1, 0.5),  # agrees
@@ -54,33 +54,33 @@ def run(tmp_path: Path) -> Run:
 
 def alone(monkeypatch: pytest.MonkeyPatch, *records: RunRecord) -> None:
     """No other records than these."""
-    monkeypatch.setattr(methods, "shelf", lambda workdir=None: Shelf(list(records)))
+    monkeypatch.setattr(methods, "all_records", lambda workdir=None: AllRecords(list(records)))
 
 
 def test_each_statement_stands_under_the_state_of_its_effect(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch, GRID)
-    groups = {title: {f.statement for f in some} for title, some in holds.grouped(holds.findings(run)).items()}
-    words = holds.STATEMENTS
-    assert words["C31"] in groups["What holds"] and holds.OWN[OVER_TOWERS][1] in groups["What holds"]
+    groups = {title: {f.statement for f in some} for title, some in summary.grouped(summary.findings(run)).items()}
+    words = summary.STATEMENTS
+    assert words["C31"] in groups["What holds"] and summary.OWN[OVER_TOWERS][1] in groups["What holds"]
     assert groups["What does not"] == {words["C43"]}
     assert groups["What cannot be decided"] == {words["C41"]}
 
 
 def test_a_sentence_has_its_effect_interval_seeds_and_page(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch, GRID)
-    html = holds.summary(holds.grouped(holds.findings(run))).data
+    html = summary.summary(summary.grouped(summary.findings(run))).data
     assert '<a href="table10.html">+0.30 points, +0.10 to +0.50; 3 seeds</a>' in html
 
 
 def test_without_records_nothing_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch)
-    html = holds.summary(holds.grouped(holds.findings(run))).data
+    html = summary.summary(summary.grouped(summary.findings(run))).data
     assert html.count("Nothing.") == 3
 
 
 def test_every_statement_is_of_a_claim_that_any_run_can_answer() -> None:
     answerable = {id.removeprefix("claim/") for id in claims().query("needs == 'any'").index}
-    assert set(holds.STATEMENTS) <= answerable
+    assert set(summary.STATEMENTS) <= answerable
     assert {number for numbers in CLAIMS.values() for number in numbers} <= answerable
 
 
@@ -103,8 +103,8 @@ def test_the_figure_rings_the_best_look_after_a_step() -> None:
 def test_seeds_that_the_printed_size_would_need_follow_from_the_spread(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from jtcse.evaluation.statistics.power import seeds_needed
     from jtcse.paper.printed import printed
-    from jtcse.power import seeds_needed
 
     alone(monkeypatch, GRID)
     (row,) = methods.seeds_table(run).itertuples()

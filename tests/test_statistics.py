@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jtcse.errors import UserError
-from jtcse.statistics import (
+from jtcse.core.errors import UserError
+from jtcse.evaluation.statistics.spearman import (
     _drawn_counts,
     bootstrap_average,
     bootstrap_spearman,
@@ -67,7 +67,7 @@ def test_counted_resamples_give_what_sorting_each_resample_gives(rng: np.random.
 
 def test_draws_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = np.concatenate(list(_drawn_counts(10, 100, np.random.default_rng(1))))
-    monkeypatch.setattr("jtcse.statistics.CELLS_AT_ONCE", 70)
+    monkeypatch.setattr("jtcse.evaluation.statistics.spearman.CELLS_AT_ONCE", 70)
     parts = list(_drawn_counts(10, 100, np.random.default_rng(1)))
     assert len(parts) == 15
     np.testing.assert_array_equal(np.concatenate(parts), whole)

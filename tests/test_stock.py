@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from jtcse.encoder import TowerEncoder
-from jtcse.files import sha256
-from jtcse.stock import save_tower
+from jtcse.core.files import sha256
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.loading import save_tower
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import PairSet
-from jtcse.errors import UserError
 from jtcse.evaluation.sts import average, cosine, read_scores, save_scores, score_sets
 
 WORDS = [f"word{i}" for i in range(40)]

@@ -11,9 +11,9 @@ import pytest
 import torch
 import zoo
 
+from jtcse.core.errors import UserError
 from jtcse.data.corpus import LineCorpus
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
+from jtcse.method.losses import info_nce
 from jtcse.systems.arccse import ArcCSE, arc_info_nce, nested_masks, order_loss
 
 TEN = radians(10)

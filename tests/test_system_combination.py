@@ -10,12 +10,12 @@ import pytest
 import standin
 import zoo
 
-from jtcse import opening
-from jtcse.encoder import SumEncoder, TowerEncoder, open_encoder
-from jtcse.errors import UserError
-from jtcse.stock import load_tower
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
+from jtcse.encoders.loading import load_tower
+from jtcse.systems import opening
 from jtcse.systems.combination import combined
+from jtcse.systems.settings import published_values
 
 TEXTS = ["a baker hides the blue boat .", "noon", "the old sailor sells some ripe plums near a quiet lake ."]
 

@@ -11,10 +11,10 @@ import standin
 import torch
 import zoo
 
-from jtcse.encoder import pool
-from jtcse.errors import UserError
-from jtcse.losses import info_nce_2n
-from jtcse.stock import load_tower
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower
+from jtcse.encoders.pooling import pool
+from jtcse.method.losses import info_nce_2n
 from jtcse.systems.consert import ConSERT
 
 

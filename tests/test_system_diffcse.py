@@ -14,13 +14,13 @@ import torch
 import zoo
 from torch import Tensor
 
-from jtcse import masking, opening
-from jtcse.errors import UserError
-from jtcse.masking import MaskedWords, fresh_masked_model, make_masker, mean_of_sums
-from jtcse.stock import load_tower
-from jtcse.systems import diffcse
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower
+from jtcse.systems import diffcse, opening
 from jtcse.systems.diffcse import DiffCSE
 from jtcse.systems.simcse import SimCSE
+from jtcse.training import masked_words
+from jtcse.training.masked_words import MaskedWords, fresh_masked_model, make_masker, mean_of_sums
 
 ROWS = np.arange(6)
 
@@ -74,7 +74,7 @@ def detection_alone(made: DiffCSE, ids: list[int], vector: Tensor) -> list[float
 @pytest.mark.parametrize("edits", ["everywhere", "hidden"])
 @pytest.mark.parametrize("groups", [1, 3])
 def test_the_loss_is_the_formulas(edits: str, groups: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking.Masker, "hide", every_third)
+    monkeypatch.setattr(masked_words.Masker, "hide", every_third)
     made = objective(tmp_path, edits=edits, weight=0.3, length_groups=groups)
     found, loss = zoo.outputs(made)
     ids = made.tokenizer(made.sentences(ROWS))["input_ids"]
@@ -89,7 +89,7 @@ def test_the_loss_is_the_formulas(edits: str, groups: int, tmp_path: Path, monke
 
 def test_counted_padding_is_labelled_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A discriminator that says 'replaced' everywhere is wrong at padding too."""
-    monkeypatch.setattr(masking.Masker, "hide", every_third)
+    monkeypatch.setattr(masked_words.Masker, "hide", every_third)
     sums = {}
     for padding in ("counted", "left_out"):
         made = objective(tmp_path, padding=padding)

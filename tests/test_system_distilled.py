@@ -11,11 +11,11 @@ import small_run
 import torch
 import zoo
 
-from jtcse.encoder import SumEncoder, TowerEncoder
-from jtcse.errors import UserError
-from jtcse.opening import open_model
-from jtcse.system_settings import fragment, published_values, systems
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder
 from jtcse.systems import distilled
+from jtcse.systems.opening import open_model
+from jtcse.systems.settings import fragment, published_values, systems
 
 TEXTS = ["a doctor helped the boy .", "noon", "the old sailor sells some ripe plums near a quiet lake ."]
 STUDENTS = [name for name in systems() if fragment(name).module == "distilled"]

@@ -10,12 +10,12 @@ import pytest
 import torch
 import zoo
 
-from jtcse import workshop
+from jtcse.core.errors import UserError
 from jtcse.data.views import make_view
-from jtcse.errors import UserError
-from jtcse.opening import open_model
-from jtcse.system_settings import published_values
+from jtcse.experiments import trained_systems
 from jtcse.systems.edfse import ChangedText, make
+from jtcse.systems.opening import open_model
+from jtcse.systems.settings import published_values
 
 TEXTS = ["a doctor helped the boy .", "noon", "the old sailor sells some ripe plums near a quiet lake ."]
 WORDS = ["repetition", "deletion", "crop", "shuffle", "rotation", "reversal"]
@@ -28,15 +28,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_is_the_sum_of_six_simcse_trainings(place: Path) -> None:
     run = zoo.a_run(place)
-    shop = workshop.Workshop(run, "edfse", 1)
+    shop = trained_systems.Workshop(run, "edfse", 1)
     encoder = make(shop)
     assert len(encoder.encoders) == 6 and shop.histories == [], "nothing is trained beside them"
     vectors = []
     for view in shop.settings.views:
-        folder = workshop.made(
+        folder = trained_systems.made(
             run, "simcse", 1, {"view": view, "head": "none", "learning_rate": shop.rate_of("simcse")}
         )
-        vectors.append(workshop.opened(run, folder).encode(TEXTS))
+        vectors.append(trained_systems.opened(run, folder).encode(TEXTS))
     assert len(list((run.workspace.root / "systems" / "simcse").glob("*/story.json"))) == 6, "each of them only once"
     assert np.array_equal(encoder.encode(TEXTS), sum(vectors))
     assert all(not np.allclose(a, b, atol=1e-4) for i, a in enumerate(vectors) for b in vectors[:i])

@@ -13,10 +13,10 @@ import small_run
 import torch
 import zoo
 
-from jtcse.contrast import Queue, off_diagonal
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.systems.esimcse import ESimCSE, only_view, repeat_tokens
 from jtcse.systems.simcse import SimCSE
+from jtcse.training.objective import Queue, off_diagonal
 
 
 def made(folder: Path, **changes) -> ESimCSE:

@@ -12,12 +12,12 @@ import pytest
 import torch
 import zoo
 
-from jtcse import checkpoints
-from jtcse.errors import UserError
-from jtcse.mapped import MappedEncoder
-from jtcse.opening import open_model
+from jtcse.core.errors import UserError
+from jtcse.encoders.postprocessing import MappedEncoder
 from jtcse.systems.flow import BERTFlow, SentenceFlow
-from jtcse.training import train
+from jtcse.systems.opening import open_model
+from jtcse.training import checkpoints
+from jtcse.training.trainer import train
 
 WIDTH = 6
 

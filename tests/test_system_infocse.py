@@ -14,13 +14,13 @@ import torch
 import zoo
 from torch import Tensor
 
-from jtcse import masking, opening
-from jtcse.errors import UserError
-from jtcse.masking import fresh_masked_model, make_masker, mean_of_sums, word_head
-from jtcse.stock import load_tower
-from jtcse.systems import infocse
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower
+from jtcse.systems import infocse, opening
 from jtcse.systems.infocse import InfoCSE
 from jtcse.systems.simcse import SimCSE
+from jtcse.training import masked_words
+from jtcse.training.masked_words import fresh_masked_model, make_masker, mean_of_sums, word_head
 
 ROWS = np.arange(6)
 
@@ -63,7 +63,7 @@ def surprises(made: InfoCSE, start, ids: list[int], cls: Tensor, layers: int) ->
 def test_the_loss_is_the_formulas(
     layers: int | None, groups: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(masking.Masker, "hide", every_third)
+    monkeypatch.setattr(masked_words.Masker, "hide", every_third)
     made = objective(tmp_path, weight=0.3, lower_layers=layers, length_groups=groups)
     start = copy.deepcopy(made.module.tower.model).double().eval()
     found, loss = zoo.outputs(made)
@@ -81,7 +81,7 @@ def test_the_loss_is_the_formulas(
 
 def test_a_batch_without_hidden_words_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        masking.Masker, "hide", lambda self, tokens: (tokens, torch.zeros_like(tokens, dtype=torch.bool))
+        masked_words.Masker, "hide", lambda self, tokens: (tokens, torch.zeros_like(tokens, dtype=torch.bool))
     )
     made = objective(tmp_path)
     found, loss = zoo.outputs(made)

@@ -14,10 +14,10 @@ import torch
 import zoo
 from safetensors.torch import load_file, save_file
 
-from jtcse.encoder import pad
-from jtcse.errors import UserError
-from jtcse.opening import open_model, open_released
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import pad
 from jtcse.systems.isbert import CONVOLUTIONS, ISBERT, TOWER, Convolutions, ConvolvedEncoder, fresh_convolutions, mean
+from jtcse.systems.opening import open_model, open_released
 
 
 def made(tmp_path: Path, **changes) -> ISBERT:

@@ -12,7 +12,7 @@ import torch
 import zoo
 from torch.nn import functional as F
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.systems.iscse import ISCSE, smoothed
 from jtcse.systems.simcse import SimCSE
 

@@ -12,23 +12,24 @@ import torch
 import zoo
 from torch import Tensor
 
-from jtcse.config import Stage2Settings, load_settings
-from jtcse.encoder import SumEncoder
-from jtcse.errors import UserError
-from jtcse.losses import draw_direction
-from jtcse.opening import open_model
-from jtcse.system_settings import published_values, system_settings
+from jtcse.core.config import Stage2Settings, load_settings
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import SumEncoder
+from jtcse.method.joint_training import JTCSE
+from jtcse.method.losses import draw_direction
 from jtcse.systems import jtcse
 from jtcse.systems.edfse import sub_encoders
+from jtcse.systems.opening import open_model
+from jtcse.systems.settings import published_values, system_settings
 
 TEXTS = ["a doctor helped the boy .", "noon", "the old sailor sells some ripe plums near a quiet lake ."]
 
 
-def objective(folder: Path, name: str, **changes) -> jtcse.JTCSE:
+def objective(folder: Path, name: str, **changes) -> JTCSE:
     shop = zoo.shop(folder, name, **changes)
     (first, tokenizer), (second, _) = shop.tower(), shop.tower()
     small_run.shake(second, seed=4)
-    return jtcse.JTCSE(first, second, tokenizer, shop.corpus, shop.settings)
+    return JTCSE(first, second, tokenizer, shop.corpus, shop.settings)
 
 
 def moved(found: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -14,9 +14,9 @@ import torch
 import zoo
 from loops_contrast import softmax
 
-from jtcse.errors import UserError
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
 from jtcse.systems.pcl import PCL, Peers, augmented
+from jtcse.systems.settings import published_values
 from jtcse.systems.simcse import SimCSE
 
 ALONE = {"augmentations": [], "positives": False, "peer": False}

@@ -12,9 +12,9 @@ import torch
 import zoo
 from safetensors.torch import load_file, save_file
 
-from jtcse.errors import UserError
-from jtcse.opening import open_model, open_released
-from jtcse.stock import load_tower
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower
+from jtcse.systems.opening import open_model, open_released
 from jtcse.systems.promcse import Prefixed, PrefixEncoder, fresh_prefix
 from jtcse.systems.simcse import SimCSE
 

@@ -13,14 +13,14 @@ import torch
 import zoo
 from torch import nn
 
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.opening import open_model, open_released
-from jtcse.stock import load_tower
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import batch_of
+from jtcse.encoders.loading import load_tower
+from jtcse.encoders.prompts import TemplateEncoder, ended, make_template
+from jtcse.method.losses import info_nce
+from jtcse.systems.opening import open_model, open_released
 from jtcse.systems.promptbert import PromptBERT
-from jtcse.templates import TemplateEncoder, ended, make_template
-from jtcse.twin import batch_of
+from jtcse.systems.settings import published_values
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])

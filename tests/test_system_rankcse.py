@@ -13,9 +13,9 @@ import torch
 import zoo
 from torch import Tensor
 
-from jtcse.encoder import TowerEncoder
-from jtcse.errors import UserError
-from jtcse.stock import load_tower
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.loading import load_tower
 from jtcse.systems import rankcse
 from jtcse.systems.rankcse import RankCSE
 from jtcse.systems.simcse import SimCSE

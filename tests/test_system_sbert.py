@@ -10,11 +10,11 @@ import pytest
 import torch
 import zoo
 
+from jtcse.core.errors import UserError
 from jtcse.data.labelled import LABELS, LabelledPair, generated
-from jtcse.errors import UserError
-from jtcse.system_settings import fragment, published_values
 from jtcse.systems import sbert
 from jtcse.systems.sbert import SBERT
+from jtcse.systems.settings import fragment, published_values
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_it_learns_labels_that_words_tell(tmp_path: Path) -> None:
 
 
 def sbert_train(objective: SBERT, folder: Path):
-    from jtcse.training import train
+    from jtcse.training.trainer import train
 
     return train(objective, objective.settings, learning_rate=3e-3, seed=1, folder=folder / "t", precision="fp32")
 

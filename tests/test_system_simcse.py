@@ -10,7 +10,7 @@ import pytest
 import torch
 import zoo
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.systems.simcse import SimCSE
 
 

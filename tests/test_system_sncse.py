@@ -11,9 +11,9 @@ import pytest
 import torch
 import zoo
 
-from jtcse.data import negation
-from jtcse.errors import UserError
-from jtcse.opening import open_model, open_released
+from jtcse.core.errors import UserError
+from jtcse.systems import negation
+from jtcse.systems.opening import open_model, open_released
 from jtcse.systems.sncse import SNCSE, margin_loss
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 import zoo
 
-from jtcse.cards import card
-from jtcse.errors import UserError
-from jtcse.opening import open_released
-from jtcse.stock import load_tower
-from jtcse.system_settings import fragment, published_values
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower
+from jtcse.systems.cards import card
+from jtcse.systems.opening import open_released
+from jtcse.systems.settings import fragment, published_values
 
 
 @pytest.mark.parametrize(("pooling", "first"), [("first_last", 0), ("first_last_1", 1)])

@@ -11,8 +11,8 @@ import torch
 import zoo
 from torch import Tensor
 
-from jtcse.errors import UserError
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
+from jtcse.systems.settings import published_values
 from jtcse.systems.whitenedcse import InverseRoot, WhitenedCSE, whitened
 
 

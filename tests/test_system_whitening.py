@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import zoo
 
-from jtcse.errors import UserError
-from jtcse.opening import open_model, open_released
-from jtcse.stock import load_tower, save_tower
-from jtcse.system_settings import published_values
+from jtcse.core.errors import UserError
+from jtcse.encoders.loading import load_tower, save_tower
 from jtcse.systems import whitening
+from jtcse.systems.opening import open_model, open_released
+from jtcse.systems.settings import published_values
 from jtcse.systems.whitening import text_of, whitened, whitening_matrix
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jtcse.chapters import table1
-from jtcse.config import load_settings
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
-from jtcse.errors import UserError
 from jtcse.evaluation.sts import TaskScore
+from jtcse.experiments import table1 as scoring
+from jtcse.pages import table1
 from jtcse.paper.printed import printed
-from jtcse.run import Run, Workspace
 
 SEED = np.random.default_rng(0)
 GOLD = {task: SEED.uniform(0, 5, 60) for task in TASKS}
@@ -34,7 +35,7 @@ SOME = measured(JTCSE=0.5, JTCSE_D=0.6, SimCSE=3.0, BERT=9.0)
 
 
 def test_real_tasks_are_recorded_under_the_ids_of_table_1() -> None:
-    found = {metric.name: metric for metric in table1.table1_metrics(SOME, REAL)}
+    found = {metric.name: metric for metric in scoring.table1_metrics(SOME, REAL)}
     assert found["table1/BERT-base/JTCSE/STSB"].value == 50 and found["table1/BERT-base/JTCSE/STSB"].n == 60
     assert "table1/BERT-base/SimCSE/SICKR" in found and found["table1/BERT-base/JTCSE/7Avg"].n == 7 * 60
     pair = found["table1/BERT-base/JTCSE/7Avg>table1/BERT-base/SimCSE/7Avg"]
@@ -47,7 +48,7 @@ def test_real_tasks_are_recorded_under_the_ids_of_table_1() -> None:
 
 def test_generated_tasks_have_an_average_only() -> None:
     names = {
-        metric.name for metric in table1.table1_metrics(SOME, load_settings("embedded", {"evaluation.resamples": 100}))
+        metric.name for metric in scoring.table1_metrics(SOME, load_settings("embedded", {"evaluation.resamples": 100}))
     }
     assert all(id.endswith("/7Avg") for name in names for id in name.split(">"))
     assert "table1/BERT-base/JTCSE_D/7Avg>table1/BERT-base/SimCSE/7Avg" in names
@@ -55,26 +56,26 @@ def test_generated_tasks_have_an_average_only() -> None:
 
 def test_average_of_fewer_than_seven_real_tasks_answers_for_none() -> None:
     few = {model: {"STS12": tasks["STS12"], "STS-B": tasks["STS-B"]} for model, tasks in SOME.items()}
-    names = [metric.name for metric in table1.table1_metrics(few, REAL)]
+    names = [metric.name for metric in scoring.table1_metrics(few, REAL)]
     assert names and not [name for name in names if "7Avg" in name]
 
 
 def test_roberta_profiles_answer_for_their_half() -> None:
-    names = [metric.name for metric in table1.table1_metrics({"JTCSE": SOME["JTCSE"]}, load_settings("paper_roberta"))]
+    names = [metric.name for metric in scoring.table1_metrics({"JTCSE": SOME["JTCSE"]}, load_settings("paper_roberta"))]
     assert all(name.startswith("table1/RoBERTa-base/JTCSE/") for name in names)
 
 
 def test_claims_compare_with_the_best_other_row() -> None:
-    found = {metric.name: metric for metric in table1.table1_claims(SOME, REAL)}
+    found = {metric.name: metric for metric in scoring.table1_claims(SOME, REAL)}
     assert set(found) == {"claim/C24", "claim/C25", "claim/C06"}
     assert found["claim/C24"].low > 0 and found["claim/C25"].value == found["claim/C06"].value
-    worse = {metric.name: metric for metric in table1.table1_claims(SOME | {"SimCSE": scored(0.01)}, REAL)}
+    worse = {metric.name: metric for metric in scoring.table1_claims(SOME | {"SimCSE": scored(0.01)}, REAL)}
     assert worse["claim/C24"].high < 0
 
 
 def test_scores_of_other_pairs_are_not_paired() -> None:
     with pytest.raises(UserError, match="tasks or numbers of pairs differ"):
-        table1.paired(SOME["JTCSE"], {"STS12": SOME["SimCSE"]["STS12"]}, REAL)
+        scoring.paired(SOME["JTCSE"], {"STS12": SOME["SimCSE"]["STS12"]}, REAL)
 
 
 def test_its_simcse_is_scored_on_all_pairs_where_the_grids_are_not(
@@ -89,8 +90,8 @@ def test_its_simcse_is_scored_on_all_pairs_where_the_grids_are_not(
     }.items():
         monkeypatch.setattr(f"jtcse.{name}", lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(
-        "jtcse.ablations.variants.scores", lambda run, *_: asked.append(run.settings) or SOME["SimCSE"]
+        "jtcse.experiments.ablations.cells.scores", lambda run, *_: asked.append(run.settings) or SOME["SimCSE"]
     )
-    table1.table1_scores(Run("table1", "mini", REAL, Workspace(tmp_path)))
+    scoring.table1_scores(Run("table1", "mini", REAL, Workspace(tmp_path)))
     assert REAL.ablations.pair_limit and [settings.ablations.pair_limit for settings in asked] == [None]
     assert asked[0].stage1 == REAL.stage1 and asked[0].data == REAL.data

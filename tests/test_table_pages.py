@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-pages = pytest.importorskip("jtcse.chapters.zero_shot")
-from jtcse.chapters import zero_shot_ranking as ranking  # noqa: E402
+pages = pytest.importorskip("jtcse.pages.zero_shot.printed_blocks")
+from jtcse.pages.plots import tables as plotting_tables  # noqa: E402
+from jtcse.pages.zero_shot import ranking  # noqa: E402
 from jtcse.paper.printed import claims, printed, tasks  # noqa: E402
-from jtcse.plotting import tables as plotting_tables  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from jtcse.config import SECTIONS, load_settings, profiles
-from jtcse.evaluation.sts import score_sets
+from jtcse.core.config import SECTIONS, load_settings, profiles
+from jtcse.core.record import Metric, Provenance, RunRecord
+from jtcse.evaluation.sts import metric, score_sets
 from jtcse.evaluation.words import BagOfWords
-from jtcse.page import direction, glue, metric, source, verdict
-from jtcse.records import Metric, Provenance, RunRecord
+from jtcse.pages.furniture.elements import direction, glue, source, verdict
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-tables = pytest.importorskip("jtcse.tables")
+tables = pytest.importorskip("jtcse.pages.furniture.tables")
 
 
 def record(*metrics: Metric) -> RunRecord:

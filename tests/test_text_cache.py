@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_files import files_of_at_most
 
-from jtcse.zero_shot import cache as module
-from jtcse.zero_shot.cache import TextCache
+from jtcse.evaluation.mteb import cache as module
+from jtcse.evaluation.mteb.cache import TextCache
 
 ROOMY = 1 << 26
 TEXTS = ["noon", "a cook stirs the soup", "", "grün", "\udc80", "\ud800 alone", "?", "x" * 100_000, "a\0b", "a"]

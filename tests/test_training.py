@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from jtcse import checkpoints, training
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.training import checkpoints, trainer
 
 HERE = Path(__file__).parent
 NAMES = tuple(small_run.SECTIONS)
@@ -95,11 +95,11 @@ def test_every_step_of_every_run_draws_dropout_masks_of_its_own(model: Path, tmp
 
 
 def test_an_epoch_meets_every_sentence_once_in_an_order_of_its_own() -> None:
-    steps = [training._rows(21, 5, step, seed=1) for step in range(1, 9)]
+    steps = [trainer._rows(21, 5, step, seed=1) for step in range(1, 9)]
     epochs = [np.concatenate(steps[:4]), np.concatenate(steps[4:])]
     assert all(len(set(epoch)) == 20 for epoch in epochs)
     assert not np.array_equal(*epochs)
-    assert np.array_equal(training._rows(21, 5, 6, seed=1), steps[5])
+    assert np.array_equal(trainer._rows(21, 5, 6, seed=1), steps[5])
 
 
 def test_null_steps_are_one_pass(model: Path, tmp_path: Path) -> None:
@@ -369,4 +369,4 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(by_two: Path) -> None:
 
 def test_one_process_gathers_nothing() -> None:
     rows = torch.ones(2, 3, 4)
-    assert training.gather(rows) is rows
+    assert trainer.gather(rows) is rows

@@ -10,10 +10,10 @@ import pytest
 import standin
 from conftest import REPOSITORY, Hub
 
+from jtcse.core.errors import UserError
 from jtcse.data import translate
 from jtcse.data.corpus import PairCorpus
 from jtcse.data.translate import ROUTES, round_trip
-from jtcse.errors import UserError
 
 LINES = standin.sentences(25)
 SETTINGS = {"batch_size": 4, "max_length": 12, "shard": 10, "precision": "fp32", "progress": False}

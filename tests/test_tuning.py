@@ -11,10 +11,10 @@ import standin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jtcse import stages, tuning
-from jtcse.run import Run, Workspace, start
-from jtcse.stock import load_tower
-from jtcse.tuning import STAGES, Look, best, metrics, tune
+from jtcse.core.run import Run, Workspace, start
+from jtcse.encoders.loading import load_tower
+from jtcse.experiments import stages, tuning
+from jtcse.experiments.tuning import STAGES, Look, best, metrics, tune
 
 SHORT = {"batch_size": 8, "steps": 4, "evaluate_every": 2, "max_length": 24, "length_groups": 1}
 

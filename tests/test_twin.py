@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from jtcse.cross_attention import cael_layers, cross_streams
-from jtcse.errors import UserError
-from jtcse.losses import total_parts
-from jtcse.twin import Batch, Tower, Twin, make_batch
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, make_batch
+from jtcse.method.cross_attention import cael_layers, cross_streams
+from jtcse.method.losses import total_parts
+from jtcse.method.twin import Twin
 
 READINGS = ("none", "last", "carried", "fed")
 FAMILIES = ("bert", "roberta")

@@ -16,20 +16,22 @@ import tiny
 import torch
 from torch import nn
 
-from jtcse import checkpoints, stages
-from jtcse.ablations import cell_training, contrasts, starting, variants
-from jtcse.ablations.cell_training import HiddenModulus, remove_layer_norms
-from jtcse.ablations.claims import claims
-from jtcse.ablations.grids import Cell, grid, other_readings
-from jtcse.encoder import SumEncoder, TowerEncoder
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.core.run import Run, start
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder
+from jtcse.encoders.loading import load_tower
 from jtcse.evaluation.energy import REFERENCE, energies, readings
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 from jtcse.evaluation.poolings import pooled
 from jtcse.evaluation.sts import cosine
-from jtcse.run import Run, start
-from jtcse.stock import load_tower
-from jtcse.systems.jtcse import JTCSE
+from jtcse.experiments import stages
+from jtcse.experiments.ablations import cells as variants
+from jtcse.experiments.ablations import effects, starting_towers, train_cell
+from jtcse.experiments.ablations.claim_effects import claims
+from jtcse.experiments.ablations.grids import Cell, grid, other_readings
+from jtcse.experiments.ablations.train_cell import HiddenModulus, remove_layer_norms
+from jtcse.method.joint_training import JTCSE
+from jtcse.training import checkpoints
 
 SHORT = {"batch_size": 8, "steps": 4, "evaluate_every": 2, "max_length": 24, "length_groups": 1}
 
@@ -66,8 +68,8 @@ def run(made: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Titles of the trainings that really ran."""
-    titles, train = [], cell_training.train
-    monkeypatch.setattr(cell_training, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
+    titles, train = [], train_cell.train
+    monkeypatch.setattr(train_cell, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
     return titles
 
 
@@ -133,14 +135,14 @@ def test_killed_while_training_it_goes_on_to_the_same_bits(run: Run, trainings: 
 
 
 def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path, monkeypatch) -> None:
-    log, train = tmp_path / "log", cell_training.train
+    log, train = tmp_path / "log", train_cell.train
 
     def logged(*arguments, **named):
         with log.open("a") as stream:
             stream.write("once\n")
         return train(*arguments, **named)
 
-    monkeypatch.setattr(cell_training, "train", logged)
+    monkeypatch.setattr(train_cell, "train", logged)
     cell = the(run, "table10/NCE")
     children = [child(lambda: variants.scores(run, cell, 1)) for _ in range(2)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
@@ -148,7 +150,7 @@ def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path
 
 
 def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:
-    measured = contrasts.measured(run, "table9")
+    measured = effects.measured(run, "table9")
     found = measured.metrics() + claims(measured)
     names = {m.name for m in found}
     assert {"table9/6", "table9/none", "table9/6>table9/none", "claim/C36", "claim/C10"} <= names
@@ -163,9 +165,9 @@ def test_a_missing_tower_is_a_sentence(run: Run) -> None:
 
 def test_added_sentences_are_those_of_one_graded_set(run: Run) -> None:
     cell = the(run, "table8/+SICKR/SimCSE")
-    lines = cell_training.text(run, cell).read_text(encoding="utf8").splitlines()
+    lines = train_cell.text(run, cell).read_text(encoding="utf8").splitlines()
     own = (run.workspace.data / "corpus.txt").read_text(encoding="utf8").splitlines()
-    pairs = cell_training.graded(run)[1]["captions"]
+    pairs = train_cell.graded(run)[1]["captions"]
     assert lines[: len(own)] == own and set(lines[len(own) :]) == {*pairs.first, *pairs.second} - set(own)
 
 
@@ -197,15 +199,15 @@ def test_cells_of_a_seed_share_its_towers_and_seeds_do_not(own: Run, monkeypatch
     assert sorted(trained) == [(1, 1), (1, 2), (2, 1), (2, 2)]
     took = [variants.facts(own, cell, 1)["seconds"]["training"] for cell in cells]
     assert took[3] > 0 and took[1] < took[3]  # a tower's own time is told once, where it stands alone
-    one, two = (starting.starts(own, cells[0], seed)[0] for seed in (1, 2))
+    one, two = (starting_towers.starts(own, cells[0], seed)[0] for seed in (1, 2))
     assert any(not torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True))
 
 
 def test_no_training_is_the_sum_of_the_towers_of_the_seed(own: Run) -> None:
     none, one, two = (the(own, id) for id in ("table10/none", "towers/I", "towers/II"))
-    folders = starting.starts(own, none, 1)
-    assert folders == [*starting.starts(own, one, 1), *starting.starts(own, two, 1)]
-    pairs = cell_training.graded(own)[1]["news"].thinned(10)
+    folders = starting_towers.starts(own, none, 1)
+    assert folders == [*starting_towers.starts(own, one, 1), *starting_towers.starts(own, two, 1)]
+    pairs = train_cell.graded(own)[1]["news"].thinned(10)
     vectors = [
         SumEncoder([TowerEncoder(*load_tower(f)) for f in folders]).encode(side) for side in (pairs.first, pairs.second)
     ]
@@ -227,7 +229,7 @@ def test_a_limit_of_pairs_is_another_variant_on_fewer_pairs(run: Run, own: Run) 
 
 
 def test_what_a_cell_took_is_told_once(run: Run) -> None:
-    first, second = contrasts.measured(run, "table10"), contrasts.measured(run, "figure6")
+    first, second = effects.measured(run, "table10"), effects.measured(run, "figure6")
     told = [{(m.name, m.seed) for m in grid.metrics() if m.name.startswith("seconds/")} for grid in (first, second)]
     assert ("seconds/table10/NCE+ICNCE+ICTM", 1) in told[0] and not any("figure6/JTCSE" in name for name, _ in told[1])
     assert all(m.value > 0 and m.unit == "s" for m in first.times)

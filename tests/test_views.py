@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jtcse.core.errors import UserError
 from jtcse.data.views import (
     DEFAULT_RATES,
     VIEWS,
@@ -19,7 +20,6 @@ from jtcse.data.views import (
     rotate_words,
     shuffle_words,
 )
-from jtcse.errors import UserError
 
 WORDS = st.lists(st.text("abcxyzäß.,", min_size=1, max_size=5), min_size=1, max_size=30).map(" ".join)
 RATES = st.floats(0, 1)

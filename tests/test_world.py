@@ -15,10 +15,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from jtcse.data import world
-from jtcse.data.clause import FUNCTION_WORDS
-from jtcse.data.graded import RECIPES, THEMES, GradedPair, graded_pairs
-from jtcse.data.grammar import FAMILIES, choose_words, patterns, realise, tokens
-from jtcse.data.lexicon import (
+from jtcse.data.world.clause import FUNCTION_WORDS
+from jtcse.data.world.graded import RECIPES, THEMES, GradedPair, graded_pairs
+from jtcse.data.world.grammar import FAMILIES, choose_words, patterns, realise, tokens
+from jtcse.data.world.lexicon import (
     CONTENT_KINDS,
     article,
     gerund,
@@ -28,7 +28,7 @@ from jtcse.data.lexicon import (
     similarity,
     third_person,
 )
-from jtcse.data.meaning import WEIGHTS, Meaning, gold
+from jtcse.data.world.meaning import WEIGHTS, Meaning, gold
 
 SEED, LINES, PAIRS = 3, 20_000, 400
 NAMES = (*THEMES, "dev")

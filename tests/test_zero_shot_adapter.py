@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from mteb.models import EncoderProtocol
 from scipy.stats import rankdata
 
-from jtcse.encoder import TowerEncoder
-from jtcse.zero_shot import kept_encoder
-from jtcse.zero_shot.adapter import MtebEncoder, model_meta
-from jtcse.zero_shot.cache import TextCache
-from jtcse.zero_shot.kept_encoder import LONGEST, KeptEncoder
-from jtcse.zero_shot.tasks import Wanted, opened
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.evaluation.mteb import cached_encoder
+from jtcse.evaluation.mteb.cache import TextCache
+from jtcse.evaluation.mteb.cached_encoder import LONGEST, KeptEncoder, MtebEncoder, model_meta
+from jtcse.evaluation.mteb.tasks import Wanted, opened
 
 ROOMY = 1 << 24
 
@@ -102,14 +101,14 @@ def test_each_distinct_text_is_computed_once_over_calls_and_over_processes(tmp_p
 def test_longest_texts_are_computed_first_and_in_portions_that_are_kept(
     cache: TextCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_encoder, "PORTION", 3)
+    monkeypatch.setattr(cached_encoder, "PORTION", 3)
     encoder = Counting()
     KeptEncoder(encoder, "key", cache).encode(["a" * n for n in (2, 7, 1, 5, 3)])
     assert [list(map(len, call)) for call in encoder.calls] == [[7, 5, 3], [2, 1]]
 
 
 def test_what_a_kill_leaves_is_not_computed_again(cache: TextCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_encoder, "PORTION", 2)
+    monkeypatch.setattr(cached_encoder, "PORTION", 2)
 
     class Killed(Counting):
         def encode(self, sentences: Sequence[str]) -> np.ndarray:
@@ -154,7 +153,7 @@ def test_any_calls_give_the_encoders_vectors_and_the_bar_all_distinct_characters
     calls: list[list[str]], cached: bool, portion: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, TextCache(Path("/dev/null/none"), 0) as none:
-        patch.setattr(kept_encoder, "PORTION", portion)
+        patch.setattr(cached_encoder, "PORTION", portion)
         steps: list[int] = []
         encoder = Counting()
         kept = KeptEncoder(encoder, "key", none if cached else None, steps.append)

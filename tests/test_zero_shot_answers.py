@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from mteb.abstasks import AbsTask
 from mteb.results import TaskResult
 
-from jtcse.config import load_settings
-from jtcse.errors import UserError
-from jtcse.ledger import entries, shelf
-from jtcse.ledger.shelf import ids
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.record import Metric, read_record
+from jtcse.core.run import Run, Workspace
+from jtcse.evaluation.mteb.store import Store
+from jtcse.evaluation.mteb.tasks import LISTS, Wanted, opened, rows, wanted
+from jtcse.experiments.zero_shot import answers, record, sts7
+from jtcse.experiments.zero_shot.answers import columns, main_score, metrics, retrieval_metrics, samples
+from jtcse.paper.ledger import all_records, entries
+from jtcse.paper.ledger.all_records import ids
 from jtcse.paper.printed import printed_text, values
-from jtcse.records import Metric, read_record
-from jtcse.run import Run, Workspace
-from jtcse.zero_shot import answers, record, sts7
-from jtcse.zero_shot.answers import main_score, metrics, retrieval_metrics, samples
-from jtcse.zero_shot.store import Store
-from jtcse.zero_shot.tasks import LISTS, Wanted, columns, opened, rows, wanted
 
 KNOWN = frozenset().union(*ids().values())
 JTCSE = ("jtcse", "bert")
@@ -343,7 +343,7 @@ def scored(store: Store, off: dict[str, float]) -> list[Wanted]:
 
 
 def states(folder: Path) -> dict[str, str]:
-    found = shelf(folder / "no checkout", folder)
+    found = all_records(folder / "no checkout", folder)
     assert not found.problems
     return {entry.id: entry.state for entry in entries(found.records, "table5", "checkpoints")}
 

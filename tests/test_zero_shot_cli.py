@@ -30,7 +30,7 @@ standin.senteval_tar(root / "datasets" / "princeton-nlp" / "datasets-for-simcse"
 WITHOUT_MTEB = """
 import sys
 for name in list(sys.modules):
-    if name.split(".")[0] == "mteb" or name.startswith("jtcse.zero_shot"):
+    if name.split(".")[0] == "mteb" or name.startswith("jtcse.evaluation.mteb"):
         del sys.modules[name]
 sys.modules["mteb"] = None
 from jtcse.cli import main

@@ -18,20 +18,21 @@ import torch
 from conftest import REPOSITORY
 from tokenizers import normalizers, pre_tokenizers, processors
 
-from jtcse import device, released
-from jtcse.device import number_format
-from jtcse.encoder import SumEncoder, TowerEncoder
-from jtcse.mapped import MappedEncoder
-from jtcse.opening import open_model, open_released
-from jtcse.stock import load_tower, save_tower
-from jtcse.system_settings import published_values
+from jtcse.core import device
+from jtcse.core.device import number_format
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder
+from jtcse.encoders.loading import load_tower, save_tower
+from jtcse.encoders.postprocessing import MappedEncoder
+from jtcse.encoders.prompts import TemplateEncoder
+from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
+from jtcse.evaluation.mteb.fingerprint import fingerprint
+from jtcse.systems import released
 from jtcse.systems.flow import SentenceFlow
 from jtcse.systems.isbert import ConvolvedEncoder, fresh_convolutions
+from jtcse.systems.opening import open_model, open_released
 from jtcse.systems.promcse import Prefixed, PrefixEncoder
+from jtcse.systems.settings import published_values
 from jtcse.systems.whitening import whitened
-from jtcse.templates import TemplateEncoder
-from jtcse.zero_shot.identity import fingerprint
-from jtcse.zero_shot.kept_encoder import KeptEncoder
 
 SENTENCES = standin.sentences(12, seed=4)
 ASKED = 'This sentence of "X" means [MASK] .'

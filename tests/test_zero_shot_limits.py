@@ -10,8 +10,8 @@ import pytest
 from datasets import Dataset, DatasetDict
 from standin import graded_pairs, sentences
 
-from jtcse.errors import UserError
-from jtcse.zero_shot import limits
+from jtcse.core.errors import UserError
+from jtcse.evaluation.mteb import limits
 
 TEXTS = sentences(120, seed=9)
 

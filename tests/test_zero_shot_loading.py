@@ -21,7 +21,7 @@ import loopback
 import pytest
 import standin_tasks
 
-from jtcse.zero_shot import downloads
+from jtcse.evaluation.mteb import downloads
 
 PROGRAM = """
 import json, shutil, sys, time

@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import metric, record
 
-from jtcse.errors import UserError
-from jtcse.records import RunRecord, write_record
+from jtcse.core.errors import UserError
+from jtcse.core.record import RunRecord, write_record
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
-from jtcse.chapters import zero_shot_ranking as ranking  # noqa: E402
-from jtcse.chapters import zero_shot_scored as scored  # noqa: E402
-from jtcse.chapters import zero_shot_today as today  # noqa: E402
-from jtcse.chapters.zero_shot import block  # noqa: E402
+from jtcse.pages.zero_shot import (  # noqa: E402
+    ranking,
+    scored,
+    today,
+)
+from jtcse.pages.zero_shot.printed_blocks import block  # noqa: E402
 from jtcse.paper import printed  # noqa: E402
 
 RANKED = ("table2", "table3", "table4", "table5")
@@ -39,8 +41,8 @@ def run(tmp_path: Path):
 
 @pytest.fixture(autouse=True)
 def only_the_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shelf = scored.shelf
-    monkeypatch.setattr(scored, "shelf", lambda workdir: shelf(tmp_path / "no checkout", workdir))
+    all_records = scored.all_records
+    monkeypatch.setattr(scored, "all_records", lambda workdir: all_records(tmp_path / "no checkout", workdir))
 
 
 # -- sources -------------------------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from hypothesis import settings as checks
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jtcse.zero_shot import planning
-from jtcse.zero_shot.loading import Missing
-from jtcse.zero_shot.planning import Rate, Step, plan, show, throughput
-from jtcse.zero_shot.sizes import Size, size_of
-from jtcse.zero_shot.tasks import LISTS, Wanted, opened, wanted
+from jtcse.evaluation.mteb import planning
+from jtcse.evaluation.mteb.loading import Missing
+from jtcse.evaluation.mteb.planning import Rate, Step, plan, show, throughput
+from jtcse.evaluation.mteb.sizes import Size, size_of
+from jtcse.evaluation.mteb.tasks import LISTS, Wanted, opened, wanted
 
 
 class Counting:
@@ -135,7 +135,7 @@ def embedded(task) -> set[str]:
     """The distinct texts that an evaluation by mteb gives to the encoder."""
     import mteb
 
-    from jtcse.zero_shot.adapter import MtebEncoder
+    from jtcse.evaluation.mteb.cached_encoder import MtebEncoder
 
     encoder = Counting()
     model = MtebEncoder(encoder, "counting", "0")
@@ -175,7 +175,7 @@ def test_training_rows_are_about_those_that_the_draws_hit(made, rows, labels):
 
 @pytest.mark.parametrize("name", ["Banking77Classification", "STS17", "NTREXBitextMining", "XQuADRetrieval"])
 def test_with_a_limit_texts_are_at_most_half_again_those_of_the_cut_task(made, name):
-    from jtcse.zero_shot import limits
+    from jtcse.evaluation.mteb import limits
 
     task = made(name, DATA[name]())
     told, whole = size_of(task, 3), size_of(task)
@@ -370,5 +370,5 @@ def test_the_module_is_imported_quickly():
     import subprocess
     import sys
 
-    told = "import sys, jtcse.zero_shot.planning; print({'torch', 'mteb', 'datasets', 'pandas'} & set(sys.modules))"
+    told = "import sys, jtcse.evaluation.mteb.planning; print({'torch', 'mteb', 'datasets', 'pandas'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "set()"

@@ -16,18 +16,19 @@ from made_up import metric, record
 from rich.console import Console
 from tiny_checkout import environment, make, write_notebook
 
-from jtcse import book, pipeline, plan
-from jtcse.chapters import table1, zero_shot_runs
-from jtcse.config import load_settings
-from jtcse.errors import UserError
-from jtcse.ledger.judging import CHECKPOINT_TOLERANCE
-from jtcse.plotting.zero_shot_runs import progress_map
-from jtcse.records import write_record
-from jtcse.run import Run, Workspace
-from jtcse.zero_shot import parts
-from jtcse.zero_shot import profile as scoring
-from jtcse.zero_shot.running import Outcome
-from jtcse.zero_shot.subjects import subjects
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.record import write_record
+from jtcse.core.run import Run, Workspace
+from jtcse.evaluation.mteb.running import Outcome
+from jtcse.experiments.zero_shot import parts
+from jtcse.experiments.zero_shot import profile as scoring
+from jtcse.experiments.zero_shot.subjects import subjects
+from jtcse.pages import table1
+from jtcse.pages.zero_shot import runs
+from jtcse.pages.zero_shot.runs import progress_map
+from jtcse.paper.ledger.judging import CHECKPOINT_TOLERANCE
+from jtcse.pipeline import book, plan, reproduce
 
 HERE = Path(__file__).parent.parent
 SETTINGS = load_settings("checkpoints")
@@ -88,10 +89,10 @@ def test_what_trains_is_refused_with_a_word_on_profiles_that_do(
 ) -> None:
     for folder in ("workflow", "notebooks"):
         shutil.copytree(HERE / folder, tmp_path / folder)
-    monkeypatch.setattr(pipeline, "checkout", lambda: tmp_path)
+    monkeypatch.setattr(reproduce, "checkout", lambda: tmp_path)
     for given, words in (({"only": ["stage1"]}, "stage1 trains"), ({"full": True}, "encoder trains")):
         with pytest.raises(UserError, match=f"{words}.*checkpoints.*expected a profile that trains"):
-            pipeline.reproduce("checkpoints", **given)
+            reproduce.reproduce("checkpoints", **given)
     assert not (tmp_path / "build").exists()
 
 
@@ -162,10 +163,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reproduced(folder: Path) -> str:
     """What a call says that runs the notebook zero_shot and all it needs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "checkout", lambda: folder)
+        patch.setattr(reproduce, "checkout", lambda: folder)
         patch.setenv("PYTHONPATH", str(folder))
         console = Console(file=io.StringIO(), width=160)
-        pipeline.reproduce("checkpoints", ["zero_shot"], jobs=2, overrides=SCORED, console=console)
+        reproduce.reproduce("checkpoints", ["zero_shot"], jobs=2, overrides=SCORED, console=console)
     return console.file.getvalue()
 
 
@@ -214,40 +215,40 @@ def found(*states: str) -> list:
 def test_the_page_counts_each_list_and_names_what_is_missing_once_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(zero_shot_runs, "named", {"one": ["A", "B"], "two": ["B", "C", "D"]}.__getitem__)
-    frame = zero_shot_runs.progress(found("kept", "missing", "scored"), ["one", "two"])
-    counts = zero_shot_runs.counts(frame)
+    monkeypatch.setattr(runs, "named", {"one": ["A", "B"], "two": ["B", "C", "D"]}.__getitem__)
+    frame = runs.progress(found("kept", "missing", "scored"), ["one", "two"])
+    counts = runs.counts(frame)
     assert counts["one"].tolist() == ["1 of 2, 1 missing"] * 2
     assert counts["two"].tolist() == ["1 of 3, 1 missing, 1 not run"] * 2
-    left = zero_shot_runs.missing(frame)
+    left = runs.missing(frame)
     assert left[["task", "state", "why", "encoders"]].values.tolist() == [
         ["B", "missing", "gone", 2],
         ["D", "not run", "", 2],
     ]
-    values = {one.name: (one.value, one.n) for one in zero_shot_runs.run_metrics(frame)}
+    values = {one.name: (one.value, one.n) for one in runs.run_metrics(frame)}
     assert values == {f"progress/{k}": (v, 8) for k, v in (("done", 4), ("missing", 2), ("failed", 0), ("not_run", 2))}
-    texts = [text.get_text() for text in progress_map(zero_shot_runs.shares(frame)).axes[0].texts]
+    texts = [text.get_text() for text in progress_map(runs.shares(frame)).axes[0].texts]
     assert texts == ["50", "33"] * 2
 
 
 def test_an_encoder_that_does_not_open_lacks_every_task_of_its_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zero_shot_runs, "named", {"table4": ["A", "B"]}.__getitem__)
+    monkeypatch.setattr(runs, "named", {"table4": ["A", "B"]}.__getitem__)
     gone = [(subjects(SETTINGS)[0], [Outcome("table4", "missing", "no such repository")])]
-    frame = zero_shot_runs.progress(gone, ["table4"])
+    frame = runs.progress(gone, ["table4"])
     assert frame["state"].tolist() == ["missing"] * 2 and set(frame["why"]) == {"no such repository"}
 
 
 def test_words_of_the_settings_are_the_tasks_that_they_name() -> None:
-    assert zero_shot_runs.named("sts7") == ["sts7"]
-    assert zero_shot_runs.named("STS17:en-en") == ["STS17"]
+    assert runs.named("sts7") == ["sts7"]
+    assert runs.named("STS17:en-en") == ["STS17"]
 
 
 def test_a_profile_that_asks_for_nothing_says_so(tmp_path: Path) -> None:
     run = run_at(tmp_path, "embedded")
-    frame = zero_shot_runs.progress([], [])
-    assert "embedded asks for no tasks" in zero_shot_runs.asked_words(run, frame)
-    assert len(zero_shot_runs.missing(frame)) == 0
-    assert {one.value for one in zero_shot_runs.run_metrics(frame)} == {0}
+    frame = runs.progress([], [])
+    assert "embedded asks for no tasks" in runs.asked_words(run, frame)
+    assert len(runs.missing(frame)) == 0
+    assert {one.value for one in runs.run_metrics(frame)} == {0}
 
 
 # -- Table I without training --------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def test_table_1_has_the_released_rows_beside_the_released_simcse(tmp_path: Path
         name = f"zero_shot_{label}"
         own = record(metric(f"table1/BERT-base/{row}/7Avg", value), run=name, profile="checkpoints")
         write_record(own, run.workspace.records / f"{name}.json")
-    assert table1.table1_scores(run) == {} and table1.table1_claims({}, run.settings) == []
+    assert scoring.table1_scores(run) == {} and scoring.table1_claims({}, run.settings) == []
     leads = table1.released_leads(run)
     assert leads == {"JTCSE": (3.0, 3.0, 3.0)}
     assert table1.lead_words(leads, "JTCSE") == "different by +3.00 points (without an interval)"

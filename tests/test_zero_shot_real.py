@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jtcse.config import load_settings
-from jtcse.opening import open_model
-from jtcse.zero_shot.running import score, store_of
-from jtcse.zero_shot.tasks import opened, wanted
+from jtcse.core.config import load_settings
+from jtcse.evaluation.mteb.running import score, store_of
+from jtcse.evaluation.mteb.tasks import opened, wanted
+from jtcse.systems.opening import open_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 NAME = "sentence-transformers/all-MiniLM-L6-v2"

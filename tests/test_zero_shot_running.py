@@ -18,7 +18,7 @@ import loopback
 import pytest
 from forked import Done, Forked
 
-from jtcse.ledger import entries, shelf
+from jtcse.paper.ledger import all_records, entries
 
 SOUND, GATED, GONE, SHORT, ILL = (
     "BIOSSES",
@@ -237,7 +237,7 @@ def test_the_record_names_encoder_tasks_and_subsets(world: World, tmp_path: Path
 def test_a_second_call_asks_for_no_data_and_embeds_nothing(world: World) -> None:
     world.requests.asked.clear()
     before = numbers(world.workdir)
-    again = world.evaluate(world.workdir, ",".join(FIVE), die_at="jtcse.zero_shot.kept_encoder:KeptEncoder.encode:1")
+    again = world.evaluate(world.workdir, ",".join(FIVE), die_at="jtcse.evaluation.mteb.cached_encoder:KeptEncoder.encode:1")
     assert again.status == 0 and kept(again) == {*FIVE} and not scored(again), again.error
     assert world.requests.asked == []
     assert numbers(world.workdir) == before
@@ -259,11 +259,11 @@ def test_another_checkpoint_under_the_same_name_runs_again(world: World, tmp_pat
 # -- kills, full disks, broken weights --------------------------------------------------------------------------
 
 MOMENTS = {
-    "before the first result is written": ("jtcse.zero_shot.store:Store.write:1", set()),
+    "before the first result is written": ("jtcse.evaluation.mteb.store:Store.write:1", set()),
     "while the first result is written": ("os:fsync:1", set()),
-    "within the second task": ("jtcse.zero_shot.kept_encoder:KeptEncoder.encode:4", {SOUND}),
+    "within the second task": ("jtcse.evaluation.mteb.cached_encoder:KeptEncoder.encode:4", {SOUND}),
     "while the second result is written": ("os:fsync:3", {SOUND}),
-    "while the record is written": ("jtcse.zero_shot.record:write_record:1", {SOUND, ILL}),
+    "while the record is written": ("jtcse.experiments.zero_shot.record:write_record:1", {SOUND, ILL}),
 }
 
 
@@ -331,7 +331,7 @@ def test_a_limited_run_lies_apart_and_says_nothing_of_the_paper(world: World, tm
     names = numbers(tmp_path / "w").keys() - {"tasks/done"}
     assert names == {f"limited-6/{GATED}", f"limited-6/{ILL}"}
     assert results(tmp_path / "w") == [] and (tmp_path / "w" / "zero_shot" / "limited-6" / "results").is_dir()
-    found = shelf(tmp_path / "none", tmp_path / "w")
+    found = all_records(tmp_path / "none", tmp_path / "w")
     assert not found.problems and len(found.records) == 1
     assert {entry.state for entry in entries(found.records)} == {"not run"}
     cut = told(tmp_path / "w")

@@ -18,11 +18,11 @@ from conftest import REPOSITORY
 from mteb.abstasks import AbsTask
 from mteb.results import TaskResult
 
-from jtcse.errors import UserError
-from jtcse.zero_shot import store as module
-from jtcse.zero_shot.adapter import model_meta
-from jtcse.zero_shot.store import Store
-from jtcse.zero_shot.tasks import Wanted, opened
+from jtcse.core.errors import UserError
+from jtcse.evaluation.mteb import store as module
+from jtcse.evaluation.mteb.cached_encoder import model_meta
+from jtcse.evaluation.mteb.store import Store
+from jtcse.evaluation.mteb.tasks import Wanted, opened
 
 SEVERAL = "STSBenchmarkMultilingualSTS"  # ten subsets, two splits
 

@@ -9,12 +9,13 @@ import pytest
 import standin
 import zoo
 
-from jtcse import opening, released, workshop
-from jtcse.config import Settings, load_settings
-from jtcse.encoder import SumEncoder
-from jtcse.errors import UserError
-from jtcse.run import Run, Workspace
-from jtcse.zero_shot.subjects import LONGEST, subject_of, subjects
+from jtcse.core.config import Settings, load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.run import Run, Workspace
+from jtcse.encoders.encoder import SumEncoder
+from jtcse.experiments import trained_systems
+from jtcse.experiments.zero_shot.subjects import LONGEST, subject_of, subjects
+from jtcse.systems import opening, released
 
 SENTENCES = standin.sentences(4, seed=2)
 
@@ -119,8 +120,8 @@ def test_a_compared_system_is_what_the_workshop_trains(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path)
     (one,) = subjects(run.settings.model_copy(update={"zero_shot": asking("simcse").zero_shot}))
     found = one.open(run).encode(SENTENCES)
-    folder = workshop.made(run, "simcse", run.settings.race.seeds[0])
-    assert np.array_equal(found, workshop.opened(run, folder).encode(SENTENCES))
+    folder = trained_systems.made(run, "simcse", run.settings.race.seeds[0])
+    assert np.array_equal(found, trained_systems.opened(run, folder).encode(SENTENCES))
 
 
 # -- the command line ------------------------------------------------------------------------------------------------

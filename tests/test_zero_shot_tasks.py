@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jtcse.cards import cards
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.evaluation.mteb.tasks import LISTS, OFFERED, Wanted, opened, rows, wanted
+from jtcse.experiments.zero_shot.answers import columns
 from jtcse.paper.printed import printed_text, references, tasks, values
-from jtcse.zero_shot.tasks import LISTS, OFFERED, Wanted, columns, opened, rows, wanted
+from jtcse.systems.cards import cards
 
 BLOCKS = {"table1-right": 3, "table2": 45, "table3": 14, "table4": 15, "table5": 18, "table6": 0}
 METRICS = {

@@ -49,7 +49,7 @@ def tokens(
 
 def saved(folder: Path, family: str = "bert", *, layers: int = 2, seed: int = 0, **changes):
     """A stand-in tower and its tokenizer, through its folder: (model in eval mode, tokenizer)."""
-    from jtcse.stock import load_tower
+    from jtcse.encoders.loading import load_tower
 
     getattr(standin, family)(folder, layers=layers, seed=seed, **changes)
     model, tokenizer = load_tower(folder)

@@ -109,7 +109,7 @@ def call(folder: Path, expression: str, timeout: float = 120) -> subprocess.Comp
 def command(expression: str) -> list[str]:
     """The process that ``call`` starts; a user's error is one line and exit code 1."""
     program = (
-        "import sys\nfrom jtcse.errors import UserError\nfrom jtcse.pipeline import reproduce\n"
+        "import sys\nfrom jtcse.core.errors import UserError\nfrom jtcse.pipeline.reproduce import reproduce\n"
         f"try:\n    {expression}\nexcept UserError as error:\n    sys.exit('ERROR ' + str(error))\n"
     )
     return [sys.executable, "-c", program]

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 
 PRINTED = {"infonce": "two_view", "icnce": "same_view", "ictm": "printed"}
 CASES = {

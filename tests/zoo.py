@@ -11,13 +11,13 @@ import small_run
 import torch
 from torch import Tensor
 
-from jtcse import stages, workshop
-from jtcse.config import Settings, load_settings
+from jtcse.core.config import Settings, load_settings
+from jtcse.core.run import Run, Workspace
 from jtcse.data import world
-from jtcse.encoder import TowerEncoder
-from jtcse.pretraining import small_bert, word_tokenizer
-from jtcse.run import Run, Workspace
-from jtcse.system_settings import system_settings
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.experiments import stages, trained_systems
+from jtcse.systems.settings import system_settings
+from jtcse.training.pretraining import small_bert, word_tokenizer
 
 SMALL = {
     "run": {"precision": "fp32"},
@@ -61,16 +61,16 @@ def settings(system: str, **changes):
     return system_settings(system, load_settings("embedded", SMALL), "embedded", changes)
 
 
-def shop(folder: Path, system: str, **changes) -> workshop.Workshop:
+def shop(folder: Path, system: str, **changes) -> trained_systems.Workshop:
     """What a system's ``make`` is given."""
-    return workshop.Workshop(a_run(folder), system, 1, changes)
+    return trained_systems.Workshop(a_run(folder), system, 1, changes)
 
 
 def trained(folder: Path, system: str, **changes):
     """Train a system in a small workspace: (its story, the encoder as it opens again)."""
     run = a_run(folder)
-    place = workshop.made(run, system, 1, changes)
-    return workshop.story(place), workshop.opened(run, place)
+    place = trained_systems.made(run, system, 1, changes)
+    return trained_systems.story(place), trained_systems.opened(run, place)
 
 
 def outputs(objective, count: int = 6, seed: int = 5) -> tuple[dict[str, Tensor], Tensor]:

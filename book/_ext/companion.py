@@ -11,14 +11,14 @@ from docutils.parsers.rst.states import Inliner
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.paper.printed import printed_text
 
-CLEAN = "clean-notebooks"  # folder under _static; jtcse/book.py fills it
+CLEAN = "clean-notebooks"  # folder under _static; jtcse/pipeline/book.py fills it
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the two settings that ``jtcse/book.py`` fills, the page hook, and the role for printed values."""
+    """Register the two settings that ``jtcse/pipeline/book.py`` fills, the page hook, and the role for printed values."""
     app.add_config_value("companion_profile", "", "html", str)
     app.add_config_value("companion_promise", "", "html", str)
     # The theme adds its buttons at priority 501; they must be there before this looks at them.

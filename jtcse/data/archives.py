@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 
 BLOCK = tarfile.BLOCKSIZE
 AGAIN = "remove it and fetch it again"

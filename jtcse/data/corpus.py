@@ -17,10 +17,10 @@ from typing import BinaryIO, overload
 
 import numpy as np
 
+from jtcse.core.errors import UserError
+from jtcse.core.files import FULL, sha256, write_atomically
 from jtcse.data.pairs import evenly_spaced
 from jtcse.data.sources import clean, read_source
-from jtcse.errors import UserError
-from jtcse.files import FULL, sha256, write_atomically
 
 BLOCK = 1 << 22  # bytes looked at in one go while lines are counted
 NEWLINE = ord("\n")

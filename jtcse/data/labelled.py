@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from jtcse.data import senteval, variation
-from jtcse.data.graded import HELD_OUT
-from jtcse.data.grammar import FAMILIES, choose_pattern, families_of, realise, reword, say
-from jtcse.data.meaning import Meaning, draw, shard
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.data import senteval
+from jtcse.data.world import variation
+from jtcse.data.world.graded import HELD_OUT
+from jtcse.data.world.grammar import FAMILIES, choose_pattern, families_of, realise, reword, say
+from jtcse.data.world.meaning import Meaning, draw, shard
 
 LABELS = ("entailment", "neutral", "contradiction")
 """Names of the labels 0, 1 and 2, as the hub's NLI set numbers them."""

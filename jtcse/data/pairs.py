@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jtcse.core.errors import UserError, unknown
+from jtcse.core.files import write_atomically
+from jtcse.core.hub import unreachable
 from jtcse.data import senteval
-from jtcse.errors import UserError, unknown
-from jtcse.files import write_atomically
-from jtcse.hub import unreachable
 
 TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
 MTEB = {
@@ -35,6 +35,13 @@ MTEB = {
 }
 COLUMNS = ["sentence1", "sentence2", "score"]
 DEVELOPMENT = senteval.DEVELOPMENT
+GENERATED = "generated"
+GRADED = {
+    "senteval": "the seven STS tasks, read by SentEval's rule",
+    "mteb": "the seven STS tasks, as `mteb` publishes them",
+    GENERATED: "graded pairs of the generated world, on which only models of this project were scored",
+}
+"""Sources of graded pairs, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +171,11 @@ def _generated_tasks(folder: Path | None, names: list[str] | None) -> dict[str, 
     there = sorted(path.stem for path in folder.glob("*.csv") if path.stem != "dev")
     if not there:
         raise UserError(f"{folder} holds no pair sets (*.csv); run the data step first")
-    return {name: read_pair_set(folder / f"{name}.csv", source="generated") for name in _chosen(names, there)}
+    return {name: read_pair_set(folder / f"{name}.csv", source=GENERATED) for name in _chosen(names, there)}
 
 
 def _generated_development(folder: Path | None) -> PairSet:
-    return read_pair_set(_generated_folder(folder) / "dev.csv", source="generated")
+    return read_pair_set(_generated_folder(folder) / "dev.csv", source=GENERATED)
 
 
 # -- senteval --------------------------------------------------------------------------------------
@@ -216,7 +223,7 @@ def _mteb_columns(task: str, split: str, folder: Path | None) -> tuple[list[str]
 def _readers(source: str) -> tuple[Callable[..., dict[str, PairSet]], Callable[[Path | None], PairSet]]:
     """What reads the tasks and what reads the development pairs of a source."""
     readers = {
-        "generated": (_generated_tasks, _generated_development),
+        GENERATED: (_generated_tasks, _generated_development),
         "senteval": (_senteval_tasks, _senteval_development),
         "mteb": (_mteb_tasks, _mteb_development),
     }

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jtcse.core.errors import UserError
+from jtcse.core.hub import fetch_file
 from jtcse.data.archives import read_members
-from jtcse.errors import UserError
-from jtcse.hub import fetch_file
 
 REPOSITORY, ARCHIVE = "princeton-nlp/datasets-for-simcse", "senteval.tar"
 DEVELOPMENT = "STS-B dev"

@@ -23,9 +23,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jtcse.core.errors import UserError
+from jtcse.core.hub import fetch_file
 from jtcse.data import senteval
-from jtcse.errors import UserError
-from jtcse.hub import fetch_file
 
 NAMED = {
     "train-sentences": ("STS-B train", "SICK-R train"),

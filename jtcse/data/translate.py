@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jtcse.core.errors import unknown
+from jtcse.core.files import write_atomically
+from jtcse.core.hub import nothing_sent, unreachable
 from jtcse.data.corpus import PairCorpus, write_pairs
-from jtcse.errors import unknown
-from jtcse.files import write_atomically
-from jtcse.hub import nothing_sent, unreachable
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _Translator:
     def __init__(self, name: str, batch_size: int, beams: int, max_length: int, precision: str) -> None:
         from transformers import MarianMTModel, MarianTokenizer
 
-        from jtcse.device import device, number_format
+        from jtcse.core.device import device, number_format
 
         try:
             with nothing_sent():

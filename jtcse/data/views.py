@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jtcse.errors import UserError, unknown
+from jtcse.core.errors import UserError, unknown
 
 View = Callable[[str, np.random.Generator], str]
 VIEWS = ("dropout", "repetition", "deletion", "crop", "shuffle", "rotation", "reversal", "round_trip")

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from jtcse.cross_attention import cael_layers
-from jtcse.errors import UserError, unknown
+from jtcse.core.errors import UserError, unknown
+from jtcse.method.cross_attention import cael_layers
 
 if TYPE_CHECKING:
-    from jtcse.twin import Twin
+    from jtcse.method.twin import Twin
 
 GIGA = 1e9
 TRAINING = 3
@@ -51,7 +51,7 @@ def closed_form(shape: Shape, tokens: int, sentences: int = 1) -> dict[str, int]
     """
     if tokens < 1 or sentences < 1:
         raise UserError(f"found {sentences} sentences of {tokens} tokens; a cost needs at least one of each")
-    d, l, f = shape.width, tokens, shape.inner  # noqa: E741 (the symbols of the formula)
+    d, l, f = shape.width, tokens, shape.inner  # noqa: E741
     parts = {
         "projections": shape.layers * 4 * d * d * l,
         "attention products": shape.layers * 2 * l * l * d,
@@ -142,7 +142,7 @@ def count_twin(config: Any, tokens: int, reading: str, cael_count: int) -> dict[
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    from jtcse.twin import Twin
+    from jtcse.method.twin import Twin
 
     with without_numbers():
         twin = Twin(eager_tower(config), eager_tower(config), cross_stream=reading, cael_count=cael_count)
@@ -155,7 +155,7 @@ def count_twin(config: Any, tokens: int, reading: str, cael_count: int) -> dict[
 
 def run_twin(twin: Twin, tokens: int, sentences: int = 1) -> dict[str, torch.Tensor]:
     """The vectors of a twin for n sentences of l tokens each, whichever tokens they are."""
-    from jtcse.twin import Batch
+    from jtcse.encoders.batches import Batch
 
     ids = torch.ones(sentences, tokens, dtype=torch.long)
     texts = [["?"] * sentences]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from jtcse.encoder import SumEncoder, TowerEncoder
+from jtcse.encoders.encoder import SumEncoder, TowerEncoder
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 
 LONGEST = 64  # tokens of a sentence

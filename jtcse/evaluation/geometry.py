@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from jtcse.core.errors import UserError
 from jtcse.data.pairs import PairSet
-from jtcse.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from jtcse.encoder import TowerEncoder, length_batches, pad, pool
+from jtcse.encoders.batches import length_batches, pad
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.pooling import pool
 
 TOKENS = 4096  # of a batch whose hidden states of all layers are held
 

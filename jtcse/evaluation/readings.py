@@ -15,12 +15,12 @@ import numpy as np
 
 from jtcse.data.pairs import PairSet, evenly_spaced
 from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity
-from jtcse.statistics import TAILS
+from jtcse.evaluation.statistics.spearman import TAILS
 
 if TYPE_CHECKING:
     import pandas
 
-    from jtcse.encoder import Encoder
+    from jtcse.encoders.encoder import Encoder
 
 THRESHOLDS = (4.0, 4.5, 5.0)  # gold scores from which a pair may count as positive; 5 is the highest grade of all sets
 SENTENCES = 600  # over which uniformity is taken: its work grows with their square

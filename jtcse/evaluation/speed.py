@@ -16,11 +16,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from jtcse.encoder import Encoder, SumEncoder, TowerEncoder
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
 
 if TYPE_CHECKING:
-    from jtcse.records import Metric
+    from jtcse.core.record import Metric
 
 FEWEST = 9
 """Rounds from which on the order statistics bound a median with 95 % confidence, with some to spare (6 would do)."""
@@ -139,7 +139,7 @@ def speed_metrics(
     taken: Mapping[str, np.ndarray], held: Mapping[str, Mapping[str, float]], sentences: int
 ) -> list[Metric]:
     """Sentences a second (median over rounds, its interval) and memory as metrics ``cost/<system>/...``."""
-    from jtcse.records import Metric
+    from jtcse.core.record import Metric
 
     metrics = []
     for name, seconds in taken.items():

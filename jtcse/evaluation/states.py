@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jtcse.encoders.loading import usable_positions
 from jtcse.evaluation.geometry import attention_received, layer_states, punctuation_tokens
 from jtcse.evaluation.readings import Effect
-from jtcse.stock import usable_positions
 
 KINDS = {"cls": "[CLS]", "sep": "[SEP]", "final_punctuation": "final mark", "others": "all others"}
 EXAMPLE = "This is an example sentence for visualizing attention scores."  # the input of Fig. 9, from its caption

@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jtcse.core.errors import UserError
+from jtcse.core.files import write_atomically
 from jtcse.data.pairs import PairSet
-from jtcse.errors import UserError
-from jtcse.files import write_atomically
-from jtcse.statistics import Estimate, bootstrap_average, bootstrap_spearman, spearman
+from jtcse.evaluation.statistics.spearman import Estimate, bootstrap_average, bootstrap_spearman, spearman
 
 if TYPE_CHECKING:
-    from jtcse.encoder import Encoder
+    from jtcse.core.record import Metric
+    from jtcse.evaluation.statistics.spearman import Estimate
+    from jtcse.evaluation.sts import TaskScore
+
+if TYPE_CHECKING:
+    from jtcse.encoders.encoder import Encoder
 
 ROWS_AT_ONCE = 4096  # pairs whose vectors are held in float64 together
 
@@ -148,3 +153,10 @@ def _checked(vectors: np.ndarray, n: int) -> np.ndarray:
             "check the model's weights, or evaluate in fp32"
         )
     return vectors
+
+
+def metric(name: str, estimate: Estimate | TaskScore, n: int) -> Metric:
+    """A score or difference with its interval as a metric of the run record; ``n``: pairs."""
+    from jtcse.core.record import Metric
+
+    return Metric(name=name, value=estimate.points, n=n, low=estimate.low, high=estimate.high)

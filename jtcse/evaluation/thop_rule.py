@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 from jtcse.evaluation.cost import GIGA, Shape, closed_form
 
 if TYPE_CHECKING:
-    from jtcse.records import Metric
+    from jtcse.core.record import Metric
 
 TOKENS = 64
 """The maximum length of the authors' scripts, and the one at which the printed costs are nearly met."""
@@ -114,7 +114,7 @@ def table7_metrics(
 
     They are counts: no profile, machine or seed changes them. ``n`` is the number of tokens.
     """
-    from jtcse.records import Metric
+    from jtcse.core.record import Metric
 
     one = by_thop(shape or Shape(), tokens) / GIGA
     return [

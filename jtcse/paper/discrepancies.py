@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jtcse.errors import UserError
+from jtcse.core.errors import UserError
 
 Kind = Literal["switched", "shown", "missing", "no number"]
 KINDS: dict[Kind, str] = {

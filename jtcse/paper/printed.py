@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from jtcse.errors import UserError, unknown
+from jtcse.core.errors import UserError, unknown
 from jtcse.paper.places import LAYOUTS, TITLES, Layout
 
 if TYPE_CHECKING:

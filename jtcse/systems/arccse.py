@@ -17,14 +17,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jtcse.config import Rate
-from jtcse.encoder import Encoder, token_ids
-from jtcse.errors import UserError
-from jtcse.losses import cosine
-from jtcse.objective import SentenceObjective, draws
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower, batch_of
-from jtcse.workshop import Workshop
+from jtcse.core.config import Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, batch_of, token_ids
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import cosine
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective, draws
 
 
 class Settings(SystemSettings):
@@ -195,7 +195,7 @@ class ArcCSE(SentenceObjective):
         return named
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train ArcCSE; the head is thrown away."""
     model, tokenizer = shop.tower()
     objective = ArcCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from jtcse.config import Rate
-from jtcse.encoder import Encoder, SumEncoder, TowerEncoder
-from jtcse.errors import UserError
-from jtcse.system_settings import SystemSettings, fragment
-from jtcse.workshop import Workshop
+from jtcse.core.config import Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
+from jtcse.systems.settings import SystemSettings, fragment
+from jtcse.systems.trainer import Trainer
 
 
 class Settings(SystemSettings):
@@ -22,7 +22,7 @@ class Settings(SystemSettings):
     weights: list[Rate] = Field(min_length=2, description="one a tower, in the order of needs")
 
 
-def make(shop: Workshop) -> SumEncoder:
+def make(shop: Trainer) -> SumEncoder:
     """Sum the towers of the systems that the fragment needs; nothing is trained."""
     found = {name: shop.trained(name) for name in fragment(shop.name).needs}
     return combined(found, shop.settings.weights, shop.name)

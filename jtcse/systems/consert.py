@@ -14,14 +14,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Probability
-from jtcse.encoder import Encoder, pool, token_ids
-from jtcse.losses import info_nce_2n
-from jtcse.objective import SentenceObjective, draws
-from jtcse.stock import usable_positions
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, batch_of, in_order
-from jtcse.workshop import Workshop
+from jtcse.core.config import Probability
+from jtcse.encoders.batches import Batch, batch_of, in_order, token_ids
+from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.loading import usable_positions
+from jtcse.encoders.pooling import pool
+from jtcse.method.losses import info_nce_2n
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective, draws
 
 
 class Settings(SystemSettings):
@@ -123,7 +124,7 @@ class ConSERT(SentenceObjective):
         return {"nt_xent": 2 * self.settings.weight * info_nce_2n(outputs["z"], self.settings.temperature)}
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train ConSERT."""
     model, tokenizer = shop.tower()
     objective = ConSERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -13,11 +13,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Count, LearningRate, Rate
-from jtcse.encoder import Encoder
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.masking import (
+from jtcse.core.config import Count, LearningRate, Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, in_order
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.masked_words import (
     MaskedWords,
     Masker,
     by_group,
@@ -28,10 +31,7 @@ from jtcse.masking import (
     mean_of_sums,
     open_masked_model,
 )
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower, in_order
-from jtcse.workshop import Workshop
+from jtcse.training.objective import SentenceObjective
 
 OWN = "own"
 
@@ -159,7 +159,7 @@ class DiffCSE(SentenceObjective):
         }
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train DiffCSE; head, generator and discriminator are thrown away."""
     model, tokenizer = shop.tower()
     generator = _own(shop, model, tokenizer) if shop.settings.generator == OWN else _public(shop, tokenizer)
@@ -169,7 +169,7 @@ def make(shop: Workshop) -> Encoder:
     return shop.train(objective, shop.encoder(model, tokenizer))
 
 
-def _public(shop: Workshop, tokenizer):
+def _public(shop: Trainer, tokenizer):
     """The generator that the settings name."""
     name = shop.settings.generator
     model, words = open_masked_model(name)
@@ -181,7 +181,7 @@ def _public(shop: Workshop, tokenizer):
     return model
 
 
-def _own(shop: Workshop, model, tokenizer):
+def _own(shop: Trainer, model, tokenizer):
     """A generator made of the starting encoder, fitted on the corpus at the rate at which words will be hidden from it."""
     s = shop.settings
     generator = fresh_masked_model(model, shop.stream("generator"))

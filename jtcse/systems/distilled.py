@@ -1,7 +1,7 @@
 """The rows "D": one tower learns the vector that several sum.
 
-TNCSE, JTCSE and the sums with InfoCSE take the squared error (``jtcse/distillation.py``), EDFSE a contrastive loss: "predicts
-the ensemble output of all submodels via a contrastive objective", as its abstract has it.
+TNCSE, JTCSE and the sums with InfoCSE take the squared error (``jtcse/method/distillation.py``), EDFSE a contrastive
+loss: "predicts the ensemble output of all submodels via a contrastive objective", as its abstract has it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from jtcse.distillation import Distillation
-from jtcse.encoder import Encoder, SumEncoder, TowerEncoder
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.system_settings import SystemSettings, fragment
-from jtcse.workshop import Workshop
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
+from jtcse.method.distillation import Distillation
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings, fragment
+from jtcse.systems.trainer import Trainer
 
 
 class Settings(SystemSettings):
@@ -45,7 +45,7 @@ class ContrastiveDistillation(Distillation):
 OBJECTIVES = {"mse": Distillation, "infonce": ContrastiveDistillation}
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train the teacher if that was not done yet, then the student."""
     (name,) = fragment(shop.name).needs
     teacher = shop.trained(name)

@@ -15,16 +15,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jtcse.config import Probability
-from jtcse.contrast import Queue
-from jtcse.encoder import Encoder, token_ids
-from jtcse.errors import UserError
-from jtcse.losses import cosine_matrix
-from jtcse.objective import SentenceObjective, draws
-from jtcse.stock import usable_positions
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower, batch_of, in_order
-from jtcse.workshop import Workshop
+from jtcse.core.config import Probability
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, batch_of, in_order, token_ids
+from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.loading import usable_positions
+from jtcse.method.losses import cosine_matrix
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import Queue, SentenceObjective, draws
 
 MOST = 10
 """Fewer sub-words than this are repeated in a sentence, however long it is (authors' code)."""
@@ -162,7 +161,7 @@ class ESimCSE(SentenceObjective):
         return {"infonce": F.cross_entropy(logits / self.settings.temperature, target)}
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train ESimCSE; head, queue and momentum encoder are thrown away."""
     model, tokenizer = shop.tower()
     objective = ESimCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -15,13 +15,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Count
-from jtcse.errors import UserError
-from jtcse.mapped import MappedEncoder, moments, open_mapped
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, in_order
-from jtcse.workshop import Workshop
+from jtcse.core.config import Count
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective
 
 SYSTEM = "flow"
 
@@ -145,7 +145,7 @@ class BERTFlow(SentenceObjective):
         return {"likelihood": -(log_normal + volume).mean() / (width * math.log(2))}
 
 
-def make(shop: Workshop) -> MappedEncoder:
+def make(shop: Trainer) -> MappedEncoder:
     """Train the flow; the encoder stays as it was."""
     s = shop.settings
     plain = shop.encoder(*shop.tower())

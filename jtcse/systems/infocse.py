@@ -13,11 +13,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Count, Rate
-from jtcse.encoder import Encoder
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.masking import (
+from jtcse.core.config import Count, Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, in_order
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.masked_words import (
     Masker,
     by_group,
     fresh_layers,
@@ -28,10 +31,7 @@ from jtcse.masking import (
     word_head,
     word_sums,
 )
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower, in_order
-from jtcse.workshop import Workshop
+from jtcse.training.objective import SentenceObjective
 
 
 class Settings(SystemSettings):
@@ -122,7 +122,7 @@ class InfoCSE(SentenceObjective):
         }
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train InfoCSE; head and auxiliary network are thrown away."""
     model, tokenizer = shop.tower()
     words = word_head(_masked_model(shop, model))
@@ -130,7 +130,7 @@ def make(shop: Workshop) -> Encoder:
     return shop.train(objective, shop.encoder(model, tokenizer))
 
 
-def _masked_model(shop: Workshop, model):
+def _masked_model(shop: Trainer, model):
     if shop.settings.words == "fresh":
         return fresh_masked_model(model, shop.stream("words"))
     if shop.settings.start is None:

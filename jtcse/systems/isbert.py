@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jtcse.device import device
-from jtcse.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
-from jtcse.errors import UserError
-from jtcse.files import new_folder
-from jtcse.objective import SentenceObjective
-from jtcse.stock import check_weights, load_tower, save_tower
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, in_order
-from jtcse.workshop import Workshop
+from jtcse.core.device import device
+from jtcse.core.errors import UserError
+from jtcse.core.files import new_folder
+from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
+from jtcse.encoders.loading import check_weights, load_tower, save_tower
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective
 
 KERNELS = (1, 3, 5)
 TOWER, CONVOLUTIONS = "tower", "convolutions.safetensors"
@@ -152,7 +152,7 @@ class ConvolvedEncoder(TowerEncoder):
             place.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train IS-BERT; the convolutions are kept."""
     model, tokenizer = shop.tower()
     place = next(model.parameters()).device

@@ -13,15 +13,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jtcse.config import Count
-from jtcse.contrast import Queue
-from jtcse.encoder import Encoder
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Tower
-from jtcse.workshop import Workshop
+from jtcse.core.config import Count
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Tower
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import Queue, SentenceObjective
 
 
 class Settings(SystemSettings):
@@ -104,7 +103,7 @@ class ISCSE(SentenceObjective):
         return parts
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train IS-CSE; head and buffer are thrown away."""
     model, tokenizer = shop.tower()
     objective = ISCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -15,15 +15,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jtcse.config import Rate
-from jtcse.contrast import off_diagonal
-from jtcse.encoder import Encoder, token_ids
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.objective import SentenceObjective, draws
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower, batch_of, in_order
-from jtcse.workshop import Workshop
+from jtcse.core.config import Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower, batch_of, in_order, token_ids
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective, draws, off_diagonal
 
 
 class Settings(SystemSettings):
@@ -171,7 +170,7 @@ class PCL(SentenceObjective):
         return parts
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train PCL; head and peer are thrown away."""
     model, tokenizer = shop.tower()
     peer = shop.tower()[0] if shop.settings.peer else None

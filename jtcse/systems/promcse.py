@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from jtcse.encoder import DESCRIPTION, Encoder, TowerEncoder
-from jtcse.errors import UserError
-from jtcse.files import new_folder
-from jtcse.stock import check_weights, load_tower, load_weights, save_tower, usable_positions
-from jtcse.system_settings import Backbone, published_values
+from jtcse.core.errors import UserError
+from jtcse.core.files import new_folder
+from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder
+from jtcse.encoders.loading import check_weights, load_tower, load_weights, save_tower, usable_positions
 from jtcse.systems import simcse
-from jtcse.workshop import Workshop
+from jtcse.systems.settings import Backbone, published_values
+from jtcse.systems.trainer import Trainer
 
 PREFIX = "prefix.safetensors"
 RELEASED = "prefix_encoder.embedding.weight"
@@ -121,7 +121,7 @@ class PrefixEncoder(TowerEncoder):
             (fresh / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf8")
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train the prefix and the head; the head is thrown away.
 
     Raises:

@@ -10,14 +10,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.encoder import Encoder
-from jtcse.losses import info_nce
-from jtcse.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, templates_of
-from jtcse.stock import usable_positions
-from jtcse.system_settings import Backbone
-from jtcse.templates import Template, TemplateEncoder, open_kept, open_published
-from jtcse.twin import Batch
-from jtcse.workshop import Workshop
+from jtcse.encoders.batches import Batch
+from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.loading import usable_positions
+from jtcse.encoders.prompts import Template, TemplateEncoder, open_kept
+from jtcse.method.losses import info_nce
+from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
+from jtcse.systems.settings import Backbone
+from jtcse.systems.trainer import Trainer
 
 
 class Settings(PromptSettings):
@@ -80,7 +80,7 @@ class PromptBERT(PromptObjective):
         return {"infonce": info_nce(z[0], z[1], self.settings.temperature)}
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train PromptBERT; head and denoising are thrown away."""
     model, tokenizer = shop.tower()
     objective = PromptBERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -14,15 +14,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Rate
-from jtcse.contrast import off_diagonal
-from jtcse.encoder import Encoder
-from jtcse.errors import UserError
-from jtcse.losses import cosine_matrix, info_nce
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings, fragment
-from jtcse.twin import Batch, Tower
-from jtcse.workshop import Workshop
+from jtcse.core.config import Rate
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import cosine_matrix, info_nce
+from jtcse.systems.settings import SystemSettings, fragment
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective, off_diagonal
 
 
 class Settings(SystemSettings):
@@ -145,7 +144,7 @@ class RankCSE(SentenceObjective):
         return cosines / self.settings.teacher_temperature
 
 
-def teacher(shop: Workshop, name: str) -> Encoder:
+def teacher(shop: Trainer, name: str) -> Encoder:
     """A teacher by its name: a system that the fragment needs, trained here, or a hub name or folder.
 
     It reads as many tokens of a sentence as the student.
@@ -153,7 +152,7 @@ def teacher(shop: Workshop, name: str) -> Encoder:
     Raises:
         UserError: nothing of that name; a tokenizer that gives ids which its encoder does not have.
     """
-    from jtcse.opening import open_model
+    from jtcse.systems.opening import open_model
 
     found = shop.trained(name) if name in fragment(shop.name).needs else open_model(name, precision=shop.precision)
     for tower in getattr(found, "encoders", [found]):
@@ -176,7 +175,7 @@ def check_vocabulary(tower: Encoder, name: str) -> None:
         )
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train RankCSE; head and teachers are thrown away."""
     settings = shop.settings
     teachers = [teacher(shop, name) for name in settings.teachers] if settings.ranking_weight else []

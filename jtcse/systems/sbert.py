@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.data.labelled import LABELS, LabelledPair, generated, nli, sick
-from jtcse.encoder import Encoder, pool
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, in_order, make_batch
-from jtcse.workshop import Workshop
+from jtcse.encoders.batches import Batch, in_order, make_batch
+from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.pooling import pool
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective
 
 
 class Settings(SystemSettings):
@@ -95,7 +96,7 @@ class SBERT(SentenceObjective):
         return {"labels": F.cross_entropy(outputs["logits"][0], outputs["labels"][0])}
 
 
-def pairs_of(shop: Workshop) -> list[LabelledPair]:
+def pairs_of(shop: Trainer) -> list[LabelledPair]:
     """The labelled pairs of the settings; of the generated world as many as the corpus has sentences.
 
     Raises:
@@ -106,7 +107,7 @@ def pairs_of(shop: Workshop) -> list[LabelledPair]:
     return nli() if shop.settings.labels == "nli" else sick()
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train SBERT; the classifier is thrown away."""
     model, tokenizer = shop.tower()
     objective = SBERT(model, tokenizer, pairs_of(shop), shop.settings, shop.stream("classifier"))

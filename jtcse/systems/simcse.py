@@ -14,14 +14,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from jtcse.config import Rate, Stage1Settings
+from jtcse.core.config import Rate, Stage1Settings
 from jtcse.data.views import View, make_view
-from jtcse.encoder import Encoder
-from jtcse.losses import info_nce, info_nce_2n
-from jtcse.objective import SentenceObjective, two_views
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Tower
-from jtcse.workshop import Workshop
+from jtcse.encoders.batches import Tower
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce, info_nce_2n
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective, two_views
 
 
 class Settings(SystemSettings):
@@ -65,7 +65,7 @@ class SimCSE(SentenceObjective):
         return {"infonce": loss}
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train SimCSE; the head is thrown away."""
     settings = shop.settings
     name, _, language = settings.view.partition(":")

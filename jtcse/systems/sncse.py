@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.data import negation
-from jtcse.encoder import Encoder
-from jtcse.losses import cosine, info_nce
-from jtcse.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, templates_of
-from jtcse.system_settings import Backbone
-from jtcse.templates import TemplateEncoder, open_kept, open_published
-from jtcse.workshop import Workshop
+from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.prompts import TemplateEncoder, open_kept
+from jtcse.method.losses import cosine, info_nce
+from jtcse.systems import negation
+from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
+from jtcse.systems.settings import Backbone
+from jtcse.systems.trainer import Trainer
 
 Margin = Annotated[float, Field(ge=0, le=2)]
 
@@ -76,7 +76,7 @@ class SNCSE(PromptObjective):
         }
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train SNCSE; the head is thrown away."""
     model, tokenizer = shop.tower()
     objective = SNCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from jtcse.encoder import Encoder
-from jtcse.system_settings import SystemSettings
-from jtcse.workshop import Workshop
+from jtcse.encoders.encoder import Encoder
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
 
 
 class Settings(SystemSettings):
     """None of its own: ``pooling`` alone has an effect."""
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """The starting encoder under the settings' pooling."""
     return shop.encoder(*shop.tower())

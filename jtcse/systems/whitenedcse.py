@@ -12,14 +12,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Count
-from jtcse.encoder import Encoder
-from jtcse.errors import UserError
-from jtcse.losses import info_nce
-from jtcse.objective import SentenceObjective
-from jtcse.system_settings import SystemSettings
-from jtcse.twin import Batch, Tower
-from jtcse.workshop import Workshop
+from jtcse.core.config import Count
+from jtcse.core.errors import UserError
+from jtcse.encoders.batches import Batch, Tower
+from jtcse.encoders.encoder import Encoder
+from jtcse.method.losses import info_nce
+from jtcse.systems.settings import SystemSettings
+from jtcse.systems.trainer import Trainer
+from jtcse.training.objective import SentenceObjective
 
 
 class Settings(SystemSettings):
@@ -140,7 +140,7 @@ def _nearest_divisor(width: int, size: int) -> int:
     return min((d for d in range(1, width + 1) if width % d == 0), key=lambda d: abs(d - size))
 
 
-def make(shop: Workshop) -> Encoder:
+def make(shop: Trainer) -> Encoder:
     """Train WhitenedCSE; whitening and head are thrown away."""
     model, tokenizer = shop.tower()
     objective = WhitenedCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))

@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.config import Count
-from jtcse.encoder import TowerEncoder
-from jtcse.errors import UserError
-from jtcse.mapped import MappedEncoder, moments, open_mapped
-from jtcse.stock import load_tower
-from jtcse.system_settings import Backbone, SystemSettings, published_values
-from jtcse.workshop import Workshop
+from jtcse.core.config import Count
+from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import TowerEncoder
+from jtcse.encoders.loading import load_tower
+from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
+from jtcse.systems.settings import Backbone, SystemSettings, published_values
+from jtcse.systems.trainer import Trainer
 
 SYSTEM = "whitening"
 
@@ -100,7 +100,7 @@ def text_of(name: str) -> Sequence[str]:
     return list(clean(read_source(name), []))
 
 
-def make(shop: Workshop) -> MappedEncoder:
+def make(shop: Trainer) -> MappedEncoder:
     """Fit mean and covariance; nothing is trained by gradient."""
     settings = shop.settings
     sentences = shop.corpus if settings.text == "corpus" else text_of(settings.text)

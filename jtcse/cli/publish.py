@@ -1,0 +1,71 @@
+"""The commands between a finished run and its readers: publish its outcome, and build the book of what is published."""
+
+from __future__ import annotations
+
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Profile = Annotated[str, typer.Option(help="Profile whose run is meant.")]
+
+
+def publish(
+    profile: Profile = "mini",
+    workdir: Annotated[Path | None, typer.Option(help="Workspace of the run; by default build/PROFILE.")] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Publish what is whole, and say in the book what was not run.")
+    ] = False,
+) -> None:
+    """Copy the outcome of a finished run into results/PROFILE: records, slim pages, scores of single pairs.
+
+    What was committed there before is replaced. Everything must be of a commit, and belong together.
+
+    Examples:
+
+        jtcse publish --profile mini
+
+        jtcse publish --profile mini --workdir ../run/build/mini --partial
+    """
+    from jtcse.pipeline.publish.outcome import publish as put_there
+
+    done = put_there(profile, workdir, partial)
+    for sentence in done.said:
+        typer.secho(f"jtcse: {sentence}", err=True, fg="yellow")
+    for line in done.sizes():
+        typer.echo(line)
+    typer.echo(f"Published in results/{profile}; commit it, then: jtcse book --profile {profile}")
+
+
+def book(profile: Profile = "mini") -> None:
+    """Build the book of a profile from a whole run in build/PROFILE, else from the run that is published in results/PROFILE.
+
+    It needs no weights and no network.
+
+    Examples:
+
+        jtcse book
+
+        jtcse book --profile embedded
+    """
+    from jtcse.core.files import checkout
+    from jtcse.pipeline.book import build_book, is_executed
+
+    root, clock = checkout(), time.perf_counter()
+    published = not is_executed(root, profile)
+    typer.echo(
+        f"from the run that is published in results/{profile}" if published else f"from the run in build/{profile}"
+    )
+    log = root / "build" / profile / "logs" / "book.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf8") as stream, redirect_stdout(stream):
+        first = build_book(profile, root, published)
+    typer.echo(f"The book: {first}, in {time.perf_counter() - clock:.0f} s")
+
+
+def register(app: typer.Typer) -> None:
+    """Give both commands to the command line."""
+    app.command()(publish)
+    app.command()(book)

@@ -1,0 +1,127 @@
+"""Sentences as batches of token ids: padded, split by length, and towers that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from jtcse.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """v views of n sentences as token ids, in groups of like length that are padded separately.
+
+    ``groups`` hold (ids, mask), (m, l) each; row r of view w is row ``order[w * n + r]`` of the groups put together.
+    """
+
+    groups: list[tuple[Tensor, Tensor]]
+    order: Tensor
+    views: int
+    texts: list[list[str]]
+
+    def to(self, place: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch([(i.to(place), m.to(place)) for i, m in self.groups], self.order.to(place), self.views, self.texts)
+
+
+def make_batch(texts: Sequence[Sequence[str]], tokenizer, max_length: int, length_groups: int = 1) -> Batch:
+    """Tokenise v lists of n texts and split the v * n rows by length (``batch_of``)."""
+    ids = [token_ids(view, tokenizer, max_length) for view in texts]
+    return batch_of(ids, tokenizer.pad_token_id, length_groups, texts)
+
+
+def batch_of(
+    views: Sequence[Sequence[Sequence[int]]], pad_id: int, length_groups: int, texts: Sequence[Sequence[str]]
+) -> Batch:
+    """v lists of n sentences, as token ids with special tokens, split by length into groups.
+
+    Splitting changes no loss: vectors come back in order, and padding is masked.
+    """
+    ids = [row for view in views for row in view]
+    by_length = np.argsort([len(row) for row in ids], kind="stable")
+    parts = [part for part in np.array_split(by_length, length_groups) if len(part)]
+    groups = [pad([ids[r] for r in part], pad_id) for part in parts]
+    order = torch.from_numpy(np.argsort(np.concatenate(parts), kind="stable"))
+    return Batch(groups, order, len(views), [list(view) for view in texts])
+
+
+def in_order(batch: Batch, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Per-group results, each a list of (m, d) tensors, put together as (v, n, d) tensors in the batch's order."""
+    return [torch.cat(column)[batch.order].unflatten(0, (batch.views, -1)) for column in zip(*parts, strict=True)]
+
+
+class Tower(nn.Module):
+    """One stock tower; gives ``h``: (v, n, d), [CLS] of the last hidden state, and ``z``, what the head makes of it.
+
+    The head (``heads.py``) is trained with the tower and thrown away afterwards; without one ``z`` is ``h``.
+    """
+
+    def __init__(self, model, head: nn.Module | None = None) -> None:
+        super().__init__()
+        self.model, self.head = model, head or nn.Identity()
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Vectors of a batch."""
+        (h,) = in_order(
+            batch, [[self.model(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in batch.groups]
+        )
+        return {"h": h, "z": self.head(h.flatten(0, 1)).unflatten(0, h.shape[:2])}
+
+
+def check_same_words(first, second) -> None:
+    """Refuse tokenizers that number words differently: both towers read the same ids."""
+    if first.get_vocab() != second.get_vocab():
+        raise UserError(
+            f"the towers' vocabularies differ ({len(first):,} and {len(second):,} entries, or the same words under other "
+            "numbers); a twin needs two towers with one vocabulary"
+        )
+
+
+TOKEN_BUDGET = 8192
+"""Tokens of a batch in ``encode``, padding included; beyond a few thousand the rate no longer grows on CPUs."""
+
+
+ENOUGH = 1024
+"""Tokens from which on a batch is worth running by itself."""
+
+
+def token_ids(sentences: Sequence[str], tokenizer, max_length: int) -> list[list[int]]:
+    """Token ids of each sentence with special tokens, cut at ``max_length`` tokens."""
+    return tokenizer(
+        list(sentences),
+        truncation=True,
+        max_length=max_length,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )["input_ids"]
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
+    """Row numbers in batches of like length, longest first, at most ``budget`` tokens each with padding."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    ordered = np.asarray(lengths)[order]
+    batches, start = [], 0
+    while start < len(order):
+        longest = max(1, ordered[start])
+        same_length = np.searchsorted(-ordered, -longest, side="right") - start
+        # where many share a length, a batch stops at its end: no padding, and so no mask to apply
+        size = max(1, min(budget // longest, max(same_length, ENOUGH // longest)))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def pad(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Token ids of n sentences as (n, l) ids and (n, l) mask."""
+    width = max(len(row) for row in ids)
+    tokens = np.full((len(ids), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(ids), width), dtype=np.int64)
+    for i, row in enumerate(ids):
+        tokens[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return torch.from_numpy(tokens), torch.from_numpy(mask)

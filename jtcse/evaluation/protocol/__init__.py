@@ -1,0 +1,1 @@
+"""What a score hangs on beside the encoder: texts, poolings, subsets, aggregation."""

@@ -1,0 +1,1 @@
+"""The paper's method: derivation, cross-attention, losses, twin, joint training, distillation."""

@@ -1,0 +1,81 @@
+"""Findings and verdicts as tables of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jtcse.pages.furniture.style import COLOURS, panels
+from jtcse.pages.furniture.tables import table
+from jtcse.paper.audit.finding import Finding, short
+from jtcse.paper.audit.judging import Verdict
+from jtcse.paper.printed import claims
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+NONE = "none"
+
+
+def findings_table(found: Sequence[Finding], strength: str) -> HTML:
+    """The findings of one strength: where, by which rule, and the sentence with its numbers."""
+    import pandas as pd
+
+    rows = [
+        {"place": short(one.place), "rule": one.rule, "what was found": one.sentence}
+        for one in found
+        if one.strength == strength
+    ]
+    return table(pd.DataFrame(rows or [{"place": "", "rule": "", "what was found": NONE}]))
+
+
+def verdicts_table(judged: Sequence[Verdict], *states: str) -> HTML:
+    """Claims whose verdict is one of these states, with what the tables say."""
+    import pandas as pd
+
+    words = claims()["text"]
+    rows = [
+        {
+            "claim": one.claim.partition("/")[2],
+            "in our words": words[one.claim],
+            "state": one.state,
+            "tables": one.sentence,
+        }
+        for one in judged
+        if one.state in states
+    ]
+    return table(pd.DataFrame(rows or [{"claim": "", "in our words": NONE, "state": "", "tables": ""}]))
+
+
+def off_averages(margins: DataFrame) -> Figure:
+    """How far each printed average lies from the mean of its cells, in units of what rounding allows.
+
+    Args:
+        margins: as of ``audit.margins``; beyond 1 on either side an average contradicts its cells.
+    """
+    import numpy as np
+
+    places = list(dict.fromkeys(margins["place"]))
+    figure, (axis,) = panels(height=0.42 * len(places) + 1.2)
+    off = (margins["printed"] - margins["mean"]) / margins["allowed"]
+    beyond = off.abs() > 1 + 1e-9
+    rows = np.concatenate(
+        [places.index(p) + np.linspace(-0.3, 0.3, n) for p, n in margins.groupby("place").size()[places].items()]
+    )
+    axis.axvspan(-1, 1, color="#DDDDDD", alpha=0.6, linewidth=0)
+    axis.scatter(off[~beyond], rows[~beyond], s=14, color=COLOURS["start"])
+    axis.scatter(off[beyond], rows[beyond], s=40, color=COLOURS["jtcse"], marker="D", clip_on=False)
+    axis.set_xscale("symlog", linthresh=1)
+    most = max(2.0, float(off.abs().max()) * 1.3)
+    axis.set(xlim=(-most, most), xlabel="printed average minus mean of its cells,\nin units of what rounding allows")
+    axis.set_xticks([tick for tick in (-10, -3, -1, 0, 1, 3, 10) if abs(tick) <= most])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.minorticks_off()
+    axis.set_yticks(range(len(places)), [short(place) for place in places])
+    axis.invert_yaxis()
+    return figure

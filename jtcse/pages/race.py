@@ -1,0 +1,229 @@
+"""The page of the fair race: who stands where in each profile, at what cost, and beside the paper's ranking.
+
+Everything is read from the run records named ``race``, the workspace's above the committed ones; nothing is trained here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from jtcse.core.config import load_settings
+from jtcse.experiments.table1 import RACE, RANKING, printed_averages
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas import DataFrame
+
+    from jtcse.core.record import Metric, RunRecord
+    from jtcse.core.run import Run
+
+SUMMARY = ("average", "rank", "start", "dev", "steps", "all_steps", "rate", "minutes", "all_minutes", "memory")
+NOT_RUN = "not run"
+
+
+def races(this_run: Run) -> dict[str, RunRecord]:
+    """The records of the race by profile, that of the page's own first."""
+    from jtcse.paper.ledger import all_records
+
+    found = {
+        record.profile: record for record in all_records(workdir=this_run.workspace.root).records if record.run == RACE
+    }
+    return dict(sorted(found.items(), key=lambda pair: (pair[0] != this_run.profile, pair[0])))
+
+
+def standing(record: RunRecord) -> DataFrame:
+    """A row a system, the best first: ``title``, each of ``SUMMARY`` with its ends where it has them, and ``seeds`` (scores).
+
+    ``printed`` is the average that the profile's half of Table I has for it, NaN where there is none.
+    """
+    import pandas
+
+    rows: dict[str, dict] = {}
+    for metric in record.metrics:
+        place, _, rest = metric.name.partition("/")
+        system, _, what = rest.partition("/")
+        if place == RACE and what in SUMMARY:
+            _note(rows.setdefault(system, {"seeds": []}), what, metric)
+    printed = printed_averages(rows, load_settings(record.profile))
+    for system, row in rows.items():
+        row |= {"title": _title(system), "printed": printed.get(system)}
+    frame = pandas.DataFrame(list(rows.values()), index=list(rows))
+    for what in ("printed", "rate"):  # not every system has one
+        frame[what] = frame.get(what, pandas.Series(dtype=float)).astype(float)
+    return frame.sort_values("average", ascending=False)
+
+
+def _note(row: dict, what: str, metric: Metric) -> None:
+    if metric.seed is not None:
+        row["seeds"].append(metric.value)
+        return
+    row[what] = metric.value
+    if metric.low is not None:
+        row |= {f"{what}_low": metric.low, f"{what}_high": metric.high}
+
+
+def _title(system: str) -> str:
+    """How pages call a system; its name where today's package no longer has it."""
+    from jtcse.systems.cards import card
+    from jtcse.systems.settings import systems
+
+    return card(system).head.title if system in systems() else system
+
+
+def standing_table(record: RunRecord) -> HTML:
+    """The standing as a table: place and average with their intervals, seeds, development, cost, the printed average."""
+    import pandas
+
+    from jtcse.pages.furniture.tables import table
+
+    frame = standing(record)
+    shown = pandas.DataFrame(
+        {
+            "system": frame["title"],
+            "average": _ranged(frame, "average", "{:.2f}", "{:.1f}"),
+            "rank": _ranged(frame, "rank", "{:.0f}", "{:.0f}"),
+            "single seeds": [", ".join(f"{score:.2f}" for score in seeds) for seeds in frame["seeds"]],
+            "development before": frame["start"],
+            "after": frame["dev"],
+            "learning rate": [
+                f"{rate:.2g}" if rate == rate else "–" for rate in frame.get("rate", frame["printed"] * 0)
+            ],
+            "own steps": frame["steps"].map("{:,.0f}".format),
+            "steps in all": frame["all_steps"].map("{:,.0f}".format),
+            "own minutes": frame["minutes"],
+            "minutes in all": frame["all_minutes"],
+            "memory, MiB": frame["memory"].map("{:,.0f}".format),
+            "printed average": frame["printed"],
+        }
+    )
+    return table(shown, wrap=False)
+
+
+def _ranged(frame: DataFrame, what: str, form: str, ends: str) -> list[str]:
+    columns = zip(frame[what], frame[f"{what}_low"], frame[f"{what}_high"], strict=True)
+    return [f"{form.format(value)} ({ends.format(low)} to {ends.format(high)})" for value, low, high in columns]
+
+
+def looks(record: RunRecord) -> dict[str, list[tuple[int, float]]]:
+    """The development score at each look (step, points), by title of the system, the best of the race first."""
+    titles = standing(record)["title"]
+    found: dict[str, list[tuple[int, float]]] = {title: [] for title in titles}
+    for metric in record.metrics:
+        match metric.name.split("/"):
+            case ["race", system, "dev", step]:
+                found[titles[system]].append((int(step), metric.value))
+    return {title: sorted(rows) for title, rows in found.items() if len(rows) > 1}
+
+
+def show_standings(this_run: Run) -> None:
+    """Each profile's averages and ranks with intervals as a chart and a table; "not run" where there is none."""
+
+    def both(record: RunRecord) -> None:
+        from IPython.display import display
+
+        from jtcse.pages.furniture.style import show
+        from jtcse.pages.plots.race import standings
+
+        alt = f"Average and rank of each system in {record.profile} with their 95 % intervals, the best on top."
+        show(standings(standing(record)), alt)
+        display(standing_table(record))
+
+    _each(this_run, both)
+
+
+def show_costs(this_run: Run) -> None:
+    """Minutes and memory of each system, by profile."""
+
+    def chart(record: RunRecord) -> None:
+        from jtcse.pages.furniture.style import show
+        from jtcse.pages.plots.race import costs
+
+        show(costs(standing(record)), f"Minutes of training and peak memory of each system in {record.profile}.")
+
+    _each(this_run, chart)
+
+
+def show_ranks(this_run: Run) -> None:
+    """Each system's place in print and here, by profile."""
+
+    def chart(record: RunRecord) -> None:
+        from jtcse.pages.furniture.style import show
+        from jtcse.pages.plots.race import beside_print
+
+        frame = standing(record).dropna(subset="printed")
+        if len(frame) > 1:
+            show(
+                beside_print(frame),
+                f"Places by printed average against places in {record.profile}, joined by a line for each system.",
+            )
+
+    _each(this_run, chart)
+
+
+def show_development(this_run: Run) -> None:
+    """Development score over the steps of the last training, a small panel a system, by profile."""
+
+    def chart(record: RunRecord) -> None:
+        from jtcse.pages.furniture.style import show
+        from jtcse.pages.plots.race import development
+
+        found = looks(record)
+        if found:
+            show(development(found), f"Development score of each system over its steps in {record.profile}.")
+
+    _each(this_run, chart)
+
+
+def _each(this_run: Run, show_one: Callable[[RunRecord], None]) -> None:
+    from IPython.display import HTML, display
+
+    found = races(this_run)
+    if this_run.profile not in found:
+        command = f"jtcse race --profile {this_run.profile}"
+        display(HTML(f"<p><b>{this_run.profile}:</b> {NOT_RUN}. The race is run by <code>{command}</code>.</p>"))
+    for profile, record in found.items():
+        display(HTML(f"<p><b>{load_settings(profile).title}</b>, {record.provenance.started[:10]}</p>"))
+        show_one(record)
+
+
+class Words(NamedTuple):
+    """What the page's sentences say of one profile's race; ``NOT_RUN`` where there is no record."""
+
+    systems: str = NOT_RUN
+    seeds: str = NOT_RUN
+    first: str = NOT_RUN  # the system with the best average, with its places
+    apart: str = NOT_RUN  # how many systems cannot be ruled out as the best
+    improved: str = NOT_RUN  # how many end above their own start on the development pairs
+    ranking: str = NOT_RUN  # rank correlation with print
+    most_steps: str = NOT_RUN
+    hours: str = NOT_RUN  # of all cells
+
+
+def words(this_run: Run) -> Words:
+    """The sentences' words for the page's own profile, from its race."""
+    record = races(this_run).get(this_run.profile)
+    if record is None:
+        return Words()
+    frame = standing(record)
+    first, trained = frame.iloc[0], frame[frame["steps"] > 0]
+    most = frame["all_steps"].idxmax()
+    counts = sorted({len(seeds) for seeds in frame["seeds"]})
+    return Words(
+        systems=str(len(frame)),
+        seeds=" or ".join(map(str, counts)),
+        first=f"{first['title']} (rank {first['rank_low']:.0f} to {first['rank_high']:.0f})",
+        apart=str((frame["rank_low"] == 1).sum()),
+        improved=f"{(trained['dev'] > trained['start']).sum()} of {len(trained)}",
+        ranking=_ranking(record),
+        most_steps=f"{frame['title'][most]} with {frame['all_steps'][most]:,.0f}",
+        hours=f"{record.provenance.seconds / 3600:.1f}",
+    )
+
+
+def _ranking(record: RunRecord) -> str:
+    found = next((metric for metric in record.metrics if metric.name == RANKING), None)
+    if found is None:
+        return "not known, with fewer than three systems that are in print"
+    value, low, high = (end / 100 for end in (found.value, found.low, found.high))
+    return f"{value:.2f} (95 % interval {low:.2f} to {high:.2f}, {found.n} systems)"

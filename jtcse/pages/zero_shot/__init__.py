@@ -1,0 +1,1 @@
+"""Pages of the zero-shot tables (II to VI)."""

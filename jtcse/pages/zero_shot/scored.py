@@ -1,0 +1,177 @@
+"""What was scored here with ``mteb``: from run records to the rows of a table, and which runs these are.
+
+Places are ``table1`` to ``table5``, and ``predecessor``: the retrieval tasks that are known by name, those of the paper before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+from jtcse.core.errors import unknown
+from jtcse.pages.ledger.html import box, piece
+from jtcse.pages.ledger.tables import run_id
+from jtcse.paper.ledger import all_records
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas import DataFrame, Series
+
+    from jtcse.core.record import RunRecord
+    from jtcse.core.run import Run
+
+PLACES = ("table1", "table2", "table3", "table4", "table5", "predecessor")
+RECORD = "zero_shot_"
+ASKED = {"table1": "table1-right", "predecessor": "table6"}  # how --tasks calls what is not called like the place
+HASH = 12  # letters of a hash that a page shows
+
+
+def named(place: str) -> DataFrame:
+    """A place's rows that are tasks: ``mteb``, ``splits`` and ``subsets`` (tuples, empty: all) and ``source`` (the benchmark).
+
+    Raises:
+        UserError: not one of ``PLACES``.
+    """
+    from jtcse.paper.printed import sources, tasks
+
+    if place not in PLACES:
+        raise unknown("place with named tasks", place, PLACES)
+    frame = tasks().query("place == @place and mteb != ''").set_index("task")
+    known = sources().query("place == @place").set_index("task")["source"]
+    parts = {name: [tuple(filter(None, text.split("+"))) for text in frame[name]] for name in ("splits", "subsets")}
+    return frame[["mteb"]].assign(**parts, source=known.reindex(frame.index).fillna(""))
+
+
+def printed_cells(place: str, system: str = "JTCSE") -> Series:
+    """A system's printed scores by row of the place, points, its averages among them; of ``predecessor`` none is printed."""
+    import pandas
+
+    from jtcse.paper.printed import table
+
+    if place == "predecessor":
+        return pandas.Series(dtype=float)
+    frame = table(place)
+    if place == "table1":
+        frame = frame.query("group == 'BERT-base'").rename(columns={"row": "column", "column": "row"})
+    return frame[frame["column"] == system].set_index("row")["value"]
+
+
+def records(run: Run) -> list[RunRecord]:
+    """The records of encoders that were scored with ``mteb``, the workspace's above the committed ones."""
+    found = [record for record in all_records(workdir=run.workspace.root).records if record.run.startswith(RECORD)]
+    return sorted(found, key=lambda record: (record.profile, record.run))
+
+
+def measured(place: str, run: Run) -> dict[str, Series]:
+    """What records hold of a place, by encoder and profile: row to points. Scores of limited rows are not among them."""
+    found = {f"{label(record)} ({record.profile})": answers(record, place) for record in records(run)}
+    return {name: scores for name, scores in found.items() if len(scores)}
+
+
+def label(record: RunRecord) -> str:
+    """The encoder of a record, as it was named when it was scored."""
+    return record.run.removeprefix(RECORD)
+
+
+def answers(record: RunRecord, place: str) -> Series:
+    """A record's scores by row of the place, averages left out: by the paper's ids, else by the tasks' names in ``mteb``."""
+    import pandas
+
+    rows = named(place)
+    whole = {_own_name(mteb, subsets): row for row, mteb, subsets in rows[["mteb", "subsets"]].itertuples()}
+    known = dict(_rows_by_id(place)) if place != "predecessor" else {}
+    found = {whole[metric.name]: metric.value for metric in record.metrics if metric.name in whole}
+    found |= {known[metric.name]: metric.value for metric in record.metrics if metric.name in known}
+    return pandas.Series({row: found[row] for row in rows.index if row in found}, dtype=float)
+
+
+def _own_name(mteb: str, subsets: tuple[str, ...]) -> str:
+    """How a record calls the main score of a task that stands under no id of the paper."""
+    return "/".join(("zero_shot", mteb, *(["+".join(subsets)] if subsets else [])))
+
+
+def _rows_by_id(place: str) -> Iterable[tuple[str, str]]:
+    """Every id of a place with the row of tasks that it is of; Table I has tasks as columns."""
+    from jtcse.paper.printed import table
+
+    frame = table(place)
+    return frame["column" if place == "table1" else "row"].items()
+
+
+def scored_here(place: str, run: Run) -> HTML:
+    """Which encoders were scored on the tasks of a place, when, with which weights, and how many tasks are done and missing.
+
+    Where there is no record, the words "not run" and the command that makes one.
+    """
+    from IPython.display import HTML
+
+    found, asked = records(run), ASKED.get(place, place)
+    command = f"<code>jtcse evaluate --system jtcse --tasks {asked}</code>"
+    if not found:
+        words = f"not run. No run record of such tasks is there; {command} makes one."
+        return HTML(piece(f"<p><b>Scored here:</b> {words}</p>"))
+    head = ["encoder", "profile", "date", "hash of the weights", "tasks of this page", "missing", "tasks in all"]
+    rows = [_scored_row(record, place) for record in found]
+    return HTML(piece(f"<p>More of them: {command}, say.</p>", box(head, rows, "What was scored here")))
+
+
+def _scored_row(record: RunRecord, place: str) -> str:
+    made, wanted = record.provenance, named(place).index
+    done = answers(record, place).index
+    missing = [row for row in wanted if row not in done]
+    link = f'<a href="runs.html#{run_id(record.profile, record.run)}">{escape(label(record))}</a>'
+    shown = [record.profile, made.started[:10], made.hashes.get("encoder", "–")[:HASH]]
+    shown += [f"{len(done)} of {len(wanted)}", _brief(missing), _in_all(record)]
+    return f"<th scope=row>{link}</th>" + "".join(f"<td>{escape(text)}</td>" for text in shown)
+
+
+def _brief(missing: list[str]) -> str:
+    """The first few names."""
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return ", ".join(missing[:3]) + more or "none"
+
+
+def _in_all(record: RunRecord) -> str:
+    """Tasks that are done of those that were asked for, on whichever page; limited rows are said."""
+    done = next((f"{metric.value:.0f} of {metric.n}" for metric in record.metrics if metric.name == "tasks/done"), "–")
+    limited = {metric.name.split("/")[0] for metric in record.metrics if metric.name.startswith("limited-")}
+    return done + "".join(f", first {name.removeprefix('limited-')} rows only" for name in sorted(limited))
+
+
+# -- retrieval -----------------------------------------------------------------------------------------------------
+
+
+def retrieval_beside(run: Run) -> HTML:
+    """Table VI's metrics as printed for JTCSE beside means over tasks that were scored here, by encoder and profile."""
+    from IPython.display import HTML
+
+    printed = printed_cells("table6")
+    found = {f"{label(record)} ({record.profile})": _retrieval(record) for record in records(run)}
+    found = {name: values for name, values in found.items() if values}
+    if not found:
+        known, own = "jtcse evaluate --system jtcse --tasks table6", "--tasks NFCorpus,SciFact"
+        words = f"<code>{known}</code> computes these metrics over the known names, <code>{own}</code> over a list of your own."
+        return HTML(piece(f"<p><b>Scored here:</b> not run. {words}</p>"))
+    names = [name for name in printed.index if any(name in values for values in found.values())]
+    head = ["", "JTCSE, printed", *(f"{name}, mean over {_tasks(values)}" for name, values in found.items())]
+    rows = [
+        f"<th scope=row>{escape(name)}</th><td>{printed[name]:.2f}</td>"
+        + "".join(_number(values[name][0]) if name in values else _number(None) for values in found.values())
+        for name in names
+    ]
+    return HTML(piece(box(head, rows, "Retrieval: printed over unnamed tasks, and scored here over named ones")))
+
+
+def _retrieval(record: RunRecord) -> dict[str, tuple[float, int]]:
+    """Metrics ``retrieval/<METRIC>/<COLUMN>`` of a record by ``<METRIC>``: points and number of tasks."""
+    parts = ((metric.name.split("/"), metric) for metric in record.metrics)
+    return {path[1]: (metric.value, metric.n) for path, metric in parts if path[0] == "retrieval" and len(path) == 3}
+
+
+def _tasks(values: dict[str, tuple[float, int]]) -> str:
+    return " or ".join(str(n) for n in sorted({n for _, n in values.values()})) + " tasks"
+
+
+def _number(number: float | None) -> str:
+    return "<td>–</td>" if number is None else f"<td>{number:.2f}</td>"

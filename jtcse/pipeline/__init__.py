@@ -1,0 +1,1 @@
+"""Which notebook runs when, the book, publishing, rerunning, releasing."""

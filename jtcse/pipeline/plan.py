@@ -1,0 +1,160 @@
+"""What the pipeline is made of: the notebooks, what each needs and reads, and its parameter file."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jtcse.core.code_closure import code_cells
+from jtcse.core.config import SECTIONS, UNTRAINED, Settings, load_settings
+from jtcse.core.errors import UserError, unknown
+from jtcse.core.files import write_atomically
+
+SCORES, AFTER = "zero_shot", "distillation"
+"""Where a profile that trains names tasks of mteb, the first of these notebooks scores what the second completes."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One notebook of the plan; the fields are explained in ``workflow/notebooks.yaml``."""
+
+    name: str
+    needs: tuple[str, ...]
+    sections: tuple[str, ...]
+    threads: int | None  # None: every core of the run
+    outputs: tuple[str, ...]
+    trains: bool = False
+
+
+def read_plan(root: Path) -> dict[str, Notebook]:
+    """The notebooks of ``workflow/notebooks.yaml`` in running order.
+
+    Raises:
+        UserError: an unknown need or section, or a notebook that stands before one it needs.
+    """
+    path = root / "workflow" / "notebooks.yaml"
+    plan: dict[str, Notebook] = {}
+    for name, entry in yaml.safe_load(path.read_text(encoding="utf8")).items():
+        needs = list(plan) if entry["needs"] == "all" else entry["needs"]
+        for need in needs:
+            if need not in plan:
+                raise UserError(f"{path.name}: {name} needs {need!r}, which does not stand before it; move or mend it")
+        for section in entry["sections"]:
+            if section not in SECTIONS:
+                raise unknown(f"section of {name} in {path.name}", section, SECTIONS)
+        threads = None if entry["threads"] == "all" else int(entry["threads"])
+        trains = entry.get("trains", entry["needs"] != "all" and any(plan[need].trains for need in needs))
+        plan[name] = Notebook(name, tuple(needs), tuple(entry["sections"]), threads, tuple(entry["outputs"]), trains)
+    return plan
+
+
+def plan_of(root: Path, settings: Settings) -> dict[str, Notebook]:
+    """The notebooks that a profile runs: where nothing is trained, all but those that train, and no need of these.
+
+    Raises:
+        UserError: as ``read_plan``.
+    """
+    plan = read_plan(root)
+    if settings.scale != UNTRAINED:
+        if SCORES in plan and settings.zero_shot.tasks:
+            plan[SCORES] = replace(plan[SCORES], needs=(*plan[SCORES].needs, AFTER))
+        return plan
+    left = {name: notebook for name, notebook in plan.items() if not notebook.trains}
+    return {
+        name: replace(notebook, needs=tuple(need for need in notebook.needs if need in left))
+        for name, notebook in left.items()
+    }
+
+
+def refuse_left_out(root: Path, plan: Mapping[str, Notebook], names: Sequence[str], profile: str) -> None:
+    """Say which of ``names`` trains, where the profile of ``plan`` does not.
+
+    Raises:
+        UserError: it is a notebook, and not of that plan.
+    """
+    trains = [name for name in names if name not in plan and name in read_plan(root)]
+    if trains:
+        raise UserError(
+            f"{trains[0]} trains, and profile {profile!r} only scores released weights; expected a profile that trains, "
+            "such as embedded"
+        )
+
+
+def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
+    """``names`` and everything they need, in running order.
+
+    Raises:
+        UserError: an unknown notebook.
+    """
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in plan:
+            raise unknown("notebook", name, plan)
+        wanted.add(name)
+        waiting += plan[name].needs
+    return [name for name in plan if name in wanted]
+
+
+def write_parameters(root: Path, profile: str, overrides: Mapping[str, Any]) -> None:
+    """Write the parameter file of each notebook of the profile under ``build/<profile>/settings/``; unchanged ones stay.
+
+    ``<name>.yaml`` is what papermill injects: profile, work folder and the settings that were turned, only of
+    the sections that the notebook reads. ``<name>.resolved.json`` holds the values of those sections after
+    profile and base were read, so that a changed profile runs again just the notebooks that depend on the
+    changed value.
+
+    Raises:
+        UserError: unknown profile or setting, wrong type or range, a notebook that lacks a parameter.
+    """
+    settings = load_settings(profile, overrides)
+    folder = root / "build" / profile / "settings"
+    for notebook in plan_of(root, settings).values():
+        given = _parameters(notebook, settings, profile, overrides)
+        _refuse_unknown(root / "notebooks" / f"{notebook.name}.ipynb", ["profile", "workdir", *notebook.sections])
+        resolved = {section: getattr(settings, section).model_dump(mode="json") for section in notebook.sections}
+        write_changed(folder / f"{notebook.name}.yaml", yaml.safe_dump(given, sort_keys=False))
+        write_changed(folder / f"{notebook.name}.resolved.json", json.dumps(resolved, indent=1) + "\n")
+
+
+def _parameters(notebook: Notebook, settings: Settings, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    # The work folder is relative to notebooks/, so that an executed copy reads the same on every machine.
+    given: dict[str, Any] = {"profile": profile, "workdir": f"../build/{profile}"}
+    values = settings.model_dump(mode="json")
+    for name in overrides:
+        *path, last = name.split(".")
+        if path and path[0] in notebook.sections:
+            source, place = values, given
+            for part in path:
+                source, place = source[part], place.setdefault(part, {})
+            place[last] = source[last]
+    return given
+
+
+def _refuse_unknown(path: Path, names: list[str]) -> None:
+    """papermill itself only warns, and runs with the notebook's default (papermill#869)."""
+    for cell in code_cells(path):
+        if "parameters" in cell["metadata"].get("tags", []):
+            tree = ast.parse("".join(cell["source"]))
+            has = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            missing = [name for name in names if name not in has]
+            if missing:
+                raise UserError(
+                    f"{path.name} has no parameter {missing[0]!r}, which workflow/notebooks.yaml gives it; "
+                    "add it to the cell tagged 'parameters' or take it out there"
+                )
+            return
+    raise UserError(f"{path.name} has no cell tagged 'parameters'; papermill could not give it any")
+
+
+def write_changed(path: Path, text: str) -> None:
+    """Write a file unless that is what it holds: one that stays as it is makes nothing run again."""
+    if not path.is_file() or path.read_text(encoding="utf8") != text:
+        write_atomically(path, text)

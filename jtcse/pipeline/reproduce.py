@@ -1,0 +1,251 @@
+"""Run the notebooks of a profile through Snakemake, say what happens and show what was measured."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jtcse.core.config import load_settings
+from jtcse.core.errors import UserError
+from jtcse.core.files import checkout, last_line, write_atomically
+from jtcse.core.record import read_record
+from jtcse.experiments.zero_shot import parts
+from jtcse.pipeline.plan import SCORES, Notebook, plan_of, refuse_left_out, with_needs, write_parameters
+from jtcse.pipeline.snakemake import BOOK, Steps, watch
+
+if TYPE_CHECKING:
+    from jtcse.core.run import Run
+
+LOST, AGAIN = "a product is missing", "tasks have no result yet"
+FORCED = (LOST, AGAIN)  # reasons that Snakemake does not see by itself
+BEFORE_RACE = "encoder"  # the notebook whose products the race of all systems starts from
+MANY, HEADLINE = 40, re.compile(r"/average$|/dev$|^difference/")
+"""Beyond so many numbers only those with such names are printed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one call of the pipeline."""
+
+    root: Path
+    profile: str
+    only: tuple[str, ...]
+    jobs: int
+    overrides: Mapping[str, Any]
+    full: bool = False
+
+    @property
+    def build(self) -> Path:
+        """Folder of everything that the profile produces."""
+        return self.root / "build" / self.profile
+
+    def words(self) -> str:
+        """The command that asks for the same."""
+        settings = [shlex.quote(f"{name}={json.dumps(value)}") for name, value in self.overrides.items()]
+        only = [word for name in self.only for word in ("--only", name)]
+        full = ["--full"] if self.full else []
+        return " ".join(["jtcse reproduce --profile", self.profile, *full, *only, *settings])
+
+
+def reproduce(
+    profile: str = "embedded",
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    dry_run: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    console: Console | None = None,
+    full: bool = False,
+) -> Path:
+    """Run what is out of date and build the book.
+
+    Args:
+        profile: name of a profile.
+        only: notebooks to run with all they need; the book is then left as it is. Empty: all, and the book.
+        jobs: cores to use; None: all of this machine.
+        dry_run: only say what would run, and why.
+        overrides: settings to turn, by dotted name, as typed values.
+        console: where to speak; None: standard output.
+        full: run the race of all systems as well, once text and encoder are there; else pages show what records there are.
+    Returns:
+        The book's first page, or with ``only`` the folder of executed notebooks.
+    Raises:
+        UserError: wrong input, another run at work in the same folder, or a notebook that failed.
+    """
+    console = console or Console(highlight=False)
+    request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}), full)
+    settings = load_settings(profile, request.overrides)
+    plan = plan_of(request.root, settings)
+    refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
+    names = with_needs(plan, list(only) or list(plan))
+    aims = names if only else [BOOK]
+    with _locked(request.build) as lock:
+        write_parameters(request.root, profile, request.overrides)
+        if full and not dry_run:
+            _race(request, plan, lock, console)
+        again = parts.incomplete(request.build, settings) if SCORES in names else []
+        if again and not dry_run:
+            _run(request, dict.fromkeys(again, AGAIN), _targets(request, again), lock, console)
+            again = []  # what has no result now waits for the next call
+        pending = _pending(request, plan, names, aims, again)
+        if dry_run:
+            _say_plan(console, pending)
+            if full:
+                _say_race(request, console)
+        elif pending:
+            _run(request, pending, aims, lock, console)
+        else:
+            console.print(f"Nothing to do: everything in {near(request.build)} is up to date.")
+    result = request.build / "executed" if only else request.build / "book" / "_build" / "html" / "index.html"
+    if not dry_run:
+        show_metrics(request.build / "records", names, console)
+        console.print(f"{'Executed notebooks' if only else 'The book'}: {result}", soft_wrap=True)
+    return result
+
+
+def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
+    """Print what the records of ``names`` say was measured; of many numbers, the averages and differences."""
+    table = Table("run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})")
+    table.columns[1].overflow = "fold"  # a name that is cut short names nothing
+    for column in (2, 3, 5):
+        table.columns[column].justify = "right"
+    records = [read_record(folder / f"{name}.json") for name in names]
+    total = sum(len(record.metrics) for record in records)
+    for record in records:
+        for metric in record.metrics:
+            if total > MANY and not HEADLINE.search(metric.name):
+                continue
+            interval = "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
+            table.add_row(record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n))
+    if table.row_count:
+        console.print(table)
+    if table.row_count < total:
+        console.print(f"All {total} numbers are on the book's report page and in {near(folder)}.")
+
+
+def near(path: Path) -> str:
+    """The path as seen from here where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+@contextmanager
+def _locked(build: Path) -> Iterator[int]:
+    """One run at a time in a build folder; what we start inherits the lock and holds it while it lives."""
+    build.mkdir(parents=True, exist_ok=True)
+    handle = os.open(build / ".lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+    except BlockingIOError as error:
+        raise UserError(
+            f"another 'jtcse reproduce' is at work in {near(build)}; wait for its end, or stop it"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]:
+    """The Snakemake call; its own lock is off because ours is on."""
+    configuration = request.build / "settings" / "snakemake.json"
+    write_atomically(configuration, json.dumps({"profile": request.profile, "overrides": request.overrides}))
+    return [
+        sys.executable, "-m", "snakemake", "--snakefile", str(request.root / "workflow" / "Snakefile"),
+        "--configfile", str(configuration), "--cores", str(request.jobs), "--nolock", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "input", "code", *flags, "--", *targets,
+    ]  # fmt: skip
+
+
+def _pending(
+    request: Request, plan: Mapping[str, Notebook], names: Sequence[str], aims: Sequence[str], again: Sequence[str] = ()
+) -> dict[str, str]:
+    """Steps that would run for the sake of ``aims``, in running order, with the reason; ``again``: parts that run in any case."""
+    lost = [
+        name for name in names
+        if (request.build / "executed" / f"{name}.ipynb").is_file()
+        and not all((request.build / output).exists() for output in plan[name].outputs)
+    ]  # fmt: skip
+    command = _command(request, aims, *_force(request, [*lost, *again]), "--summary")
+    done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
+    rows = [row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"]
+    known = dict.fromkeys(lost, LOST) | dict.fromkeys(again, AGAIN)
+    steps = [(parts.step_of(row["output_file"]) if row["rule"] == parts.RULE else row["rule"], row) for row in rows]
+    reasons = {step: known.get(step, row["status"]) for step, row in steps}
+    order = [*plan, BOOK]
+    return {step: reasons[step] for step in sorted(reasons, key=lambda one: order.index(one) if one in order else -1)}
+
+
+def _force(request: Request, steps: Sequence[str]) -> list[str]:
+    return ["--forcerun", *_targets(request, steps)] if steps else []
+
+
+def _targets(request: Request, steps: Sequence[str]) -> list[str]:
+    """What Snakemake calls these steps: a part goes by its file, anything else by its name."""
+    markers = {step: parts.marker_of(step) for step in steps}
+    return [f"build/{request.profile}/{path}" if path else step for step, path in markers.items()]
+
+
+def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
+    console.print(f"Would run {len(pending)} step(s):" if pending else "Nothing to do: everything is up to date.")
+    for step, reason in pending.items():
+        console.print(f"  {step:16} ({reason})")
+
+
+def _race(request: Request, plan: Mapping[str, Notebook], lock: int, console: Console) -> None:
+    """Text and encoder first, then the race of all systems, which needs nothing else."""
+    from jtcse.experiments.race.command import run_race
+    from jtcse.experiments.race.running import default_jobs
+
+    names = with_needs(plan, [BEFORE_RACE])
+    pending = _pending(request, plan, names, names)
+    if pending:
+        _run(request, pending, names, lock, console)
+    run = _race_of(request)
+    run_race(run, None, default_jobs(run, request.jobs), console)
+
+
+def _say_race(request: Request, console: Console) -> None:
+    from jtcse.experiments.race.cells import cells_of
+    from jtcse.experiments.race.command import remaining
+    from jtcse.experiments.race.members import members
+
+    run = _race_of(request)
+    cells = cells_of(run, members(run)[0], run.settings.race.seeds)
+    console.print(f"Once {BEFORE_RACE!r} is done, the race: {remaining(run, cells)} of {len(cells)} cells remain.")
+
+
+def _race_of(request: Request) -> Run:
+    from jtcse.core.run import Run, Workspace
+
+    settings = load_settings(request.profile, request.overrides)
+    return Run("race", request.profile, settings, Workspace(request.build))
+
+
+def _run(request: Request, pending: Mapping[str, str], aims: Sequence[str], lock: int, console: Console) -> None:
+    """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
+    steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
+    forced = [step for step, reason in pending.items() if reason in FORCED]
+    command = _command(request, aims, *_force(request, forced), "--resources", "gpu=1")
+    console.print(f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s).")
+    if watch(command, request.root, steps, len(pending), output, lock, console):
+        return
+    failure = steps.failure()
+    if failure is None:
+        said = last_line(output.read_text(errors="replace"))
+        raise UserError(f"Snakemake stopped before a step began: {said}; see {near(output)}")
+    step, reason, log = failure
+    raise UserError(f"{step} failed: {reason}; its log is {near(log)}; mend it and go on with: {request.words()}")

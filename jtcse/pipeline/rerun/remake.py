@@ -1,0 +1,228 @@
+"""Cells and whole records made once more, in a folder that has nothing yet, with the settings and threads of their records.
+
+Nothing is taken from the profile's own workspace. Text and starting encoder stay in ``start-<hash>`` beside the folder, for the
+next number that is made anew; the hash is of their settings and of the package's code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from jtcse.core.errors import UserError
+from jtcse.core.record import RunRecord, read_record
+
+if TYPE_CHECKING:
+    from jtcse.core.config import Settings
+    from jtcse.core.run import Run, Workspace
+    from jtcse.experiments.ablations.grids import Cell
+    from jtcse.pipeline.plan import Notebook
+
+OTHER = "other backbone/"  # before the ids of cells in the records of a RoBERTa
+MADE_BY = {"tower_1": "stage1", "tower_2": "stage1", "twin": "stage2", "distilled": "distillation"}
+"""Models of a run in the order of their making, and the notebook whose record has their settings."""
+Records = Mapping[str, RunRecord]
+
+
+def settings_of(record: RunRecord) -> Settings:
+    """A record's settings with the number of threads that it was made with; what it lacks is the profile's."""
+    from jtcse.core.config import load_settings
+    from jtcse.paper.ledger.all_records import changed_settings
+
+    changed = changed_settings(record)
+    turned = {name: here for name, (here, there) in changed.items() if ... not in (here, there)}
+    return load_settings(record.profile, turned | {"run.threads": record.provenance.threads})
+
+
+def run_of(record: RunRecord, workspace: Workspace) -> Run:
+    """A run as the record's was; from here on this process has the record's number of threads."""
+    from jtcse.core.run import Run
+
+    return Run(record.run, record.profile, settings_of(record), workspace)
+
+
+def state(records: Iterable[RunRecord], files: Iterable[Path] = ()) -> str:
+    """Hash of the settings of records, of the package's files, and of some more."""
+    from jtcse.core.files import sha256
+    from jtcse.core.store import PACKAGE
+
+    made = hashlib.sha256()
+    package = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in [*package, *files]:
+        made.update(f"{path.name} {sha256(path)}\n".encode())
+    for record in records:
+        made.update(json.dumps([record.run, record.settings, record.provenance.threads], sort_keys=True).encode())
+    return made.hexdigest()[:12]
+
+
+# -- one cell --------------------------------------------------------------------------------------------------
+
+
+def cells(run: Run) -> list[Cell]:
+    """All cells that the run of a grid has numbers of."""
+    from jtcse.experiments.ablations import cells as variants
+    from jtcse.experiments.ablations import discrepancy_effects
+    from jtcse.experiments.ablations.grids import PLACES
+
+    if run.name in PLACES:
+        return variants.cells(run, run.name)
+    return discrepancy_effects.cells(run.settings)
+
+
+def cell_anew(records: Records, record: RunRecord, name: str, seeds: list[int | None], place: Path) -> RunRecord:
+    """Train and score a cell of a grid and leave a record of it: a metric a seed and, of several seeds, their mean.
+
+    Args:
+        records: of the profile; the run's own models are made with the settings of theirs.
+        record: of the grid.
+        name: of the cell's metrics there.
+        seeds: of its training; None for a cell without.
+        place: folder to work in.
+    """
+    from jtcse.core.run import Workspace
+    from jtcse.evaluation.statistics.resampled import mean, together
+    from jtcse.experiments.ablations import cells as variants
+
+    workspace = Workspace(place, shared=_start(records, record, place.parent))
+    cell = next(one for one in cells(run_of(record, workspace)) if one.id == name.removeprefix(OTHER))
+    _models(records, record, cell, workspace)
+    run = run_of(record, workspace)  # once more: its number of threads holds again
+    scores = {(name, seed): variants.scores(run, cell, seed) for seed in seeds}
+    found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
+    pairs = sum(score.n for score in scores[name, seeds[0]].values())
+    metrics = [drawn.metric(name, pairs, seed) for (_, seed), drawn in found.items()]
+    over_seeds = [mean(list(found.values())).metric(name, pairs)] if len(seeds) > 1 else []
+    return run.finish(metrics + over_seeds)
+
+
+def _start(records: Records, record: RunRecord, folder: Path) -> Workspace:
+    """Text and starting encoder, as the notebooks ``data`` and ``encoder`` made them."""
+    from jtcse.core.files import new_folder
+    from jtcse.core.run import Workspace
+    from jtcse.core.store import alone
+    from jtcse.experiments.stages import prepare_data, starting_encoder
+
+    text, encoder = (records.get(name, record) for name in ("data", "encoder"))
+    start = folder / f"start-{state([text, encoder])}"
+    with alone(start):
+        if not start.is_dir():
+            with new_folder(start) as fresh:
+                prepare_data(run_of(text, Workspace(fresh)))
+                starting_encoder(run_of(encoder, Workspace(fresh)))
+                shutil.rmtree(Workspace(fresh).checkpoints, ignore_errors=True)
+    return Workspace(start)
+
+
+def _models(records: Records, record: RunRecord, cell: Cell, workspace: Workspace) -> None:
+    """The models of the run that a cell starts from or is; towers of a seed are made by ``variants.scores``."""
+    from jtcse.experiments import stages
+
+    makers = {
+        "tower_1": lambda run: stages.train_tower(run, 1),
+        "tower_2": lambda run: stages.train_tower(run, 2),
+        "twin": stages.train_twin,
+        "distilled": stages.distil,
+    }
+    for name in needed(cell, settings_of(record)):
+        if not workspace.model(name).is_dir():
+            makers[name](run_of(records.get(MADE_BY[name], record), workspace))
+
+
+def needed(cell: Cell, settings: Settings) -> list[str]:
+    """Models of the run itself without which a cell cannot be made, in the order of their making."""
+    from jtcse.experiments.ablations.starting_towers import OWN
+
+    if cell.system in ("start", "simcse") or (cell.system in OWN and settings.ablations.own_towers):
+        return []
+    order = list(MADE_BY)
+    last = cell.system if cell.system in order else "tower_2"
+    return order[: order.index(last) + 1]
+
+
+# -- a whole record --------------------------------------------------------------------------------------------
+
+
+def whole_anew(root: Path, records: Records, record: RunRecord, place: Path, say: Callable[[str], None]) -> RunRecord:
+    """A notebook with all that it needs, in order; or what ``jtcse tune`` and ``jtcse race`` do.
+
+    Args:
+        root: checkout that has the notebooks.
+        records: of the profile; each needed notebook runs with the settings of its own record.
+        record: what is wanted.
+        place: folder to work in; a notebook that it has as executed is not run again.
+        say: told of each notebook.
+    Raises:
+        UserError: a run that no notebook of the plan makes, or a notebook that failed.
+    """
+    from jtcse.pipeline.plan import plan_of, with_needs
+
+    made = place / "records" / f"{record.run}.json"
+    if record.run in ("tuning", "race"):
+        _tuning_or_race(record, place)
+        return read_record(made)
+    plan = plan_of(root, settings_of(record))
+    names = with_needs(plan, [record.run])
+    for number, name in enumerate(names, 1):
+        began = time.perf_counter()
+        if not (place / "executed" / f"{name}.ipynb").is_file():
+            _execute(root, plan[name], records.get(name, record), place)
+        say(f"[{number:2d}/{len(names)}] {name:16} {time.perf_counter() - began:6.1f} s")
+    return read_record(made)
+
+
+def _tuning_or_race(record: RunRecord, place: Path) -> None:
+    from rich.console import Console
+
+    from jtcse.core.run import Workspace
+    from jtcse.experiments.race.command import run_race
+    from jtcse.experiments.race.running import default_jobs
+    from jtcse.experiments.stages import prepare_data, starting_encoder
+    from jtcse.experiments.tuning import tune
+
+    run = run_of(record, Workspace(place))
+    if record.run == "tuning":
+        tune(run)
+        return
+    if not run.workspace.model("start").is_dir():
+        prepare_data(run)
+        starting_encoder(run)
+    run_race(run, None, default_jobs(run), Console(highlight=False))
+
+
+def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> None:
+    """One notebook by papermill, as the pipeline runs it, with the record's settings and number of threads."""
+    from jtcse.core.files import last_line, write_atomically
+    from jtcse.pipeline.snakemake import exception
+
+    folder, log = root / "notebooks", place / "logs" / f"{notebook.name}.ipynb"
+    given, values = place / "settings" / f"{notebook.name}.yaml", settings_of(record).model_dump(mode="json")
+    turned = {section: values[section] for section in notebook.sections}
+    write_atomically(given, yaml.safe_dump({"profile": record.profile, "workdir": str(place)} | turned))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "papermill", str(folder / log.name), str(log), "-f", str(given)]
+    command += ["--cwd", str(folder), "-k", "python3", "--no-progress-bar", "--log-level", "WARNING"]
+    done = subprocess.run(
+        command, cwd=root, env=_environment(root, record), capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        reason = exception(log) or last_line(done.stderr)
+        raise UserError(f"{notebook.name} failed: {reason}; its log is {log}; mend it and run the same command again")
+    (place / "executed").mkdir(exist_ok=True)
+    log.replace(place / "executed" / log.name)
+
+
+def _environment(root: Path, record: RunRecord) -> dict[str, str]:
+    """As the pipeline's: its number of threads, which sleep while they wait, and this checkout's package."""
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    threads = {"OMP_NUM_THREADS": str(record.provenance.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    return os.environ | threads | {"PYTHONPATH": path}

@@ -1,0 +1,148 @@
+"""One run of Snakemake: started, watched, stopped with all that it started; a failure told in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from jtcse.core.files import ANSI, last_line
+from jtcse.experiments.zero_shot.parts import marker_of
+
+BOOK = "book"
+PATIENCE = 10  # seconds between asking a run to stop and making it
+
+
+class Steps:
+    """Which steps run and which are done, read from the files that they write (no output is parsed)."""
+
+    def __init__(self, build: Path, pending: Sequence[str]) -> None:
+        self._build = build
+        self._logs = {step: self.log(step) for step in pending}
+        self._products = {step: self.product(step) for step in pending}
+        self._before = {path: _stamp(path) for path in [*self._logs.values(), *self._products.values()]}
+        self.started: dict[str, float] = {}
+        self.finished: dict[str, float] = {}
+
+    def log(self, step: str) -> Path:
+        """What the step writes while it runs; it stays when the step fails."""
+        text = step == BOOK or marker_of(step)
+        return self._build / "logs" / f"{step}.{'txt' if text else 'ipynb'}"
+
+    def product(self, step: str) -> Path:
+        """What the step leaves when it went well."""
+        return self._build / ("book.json" if step == BOOK else marker_of(step) or f"executed/{step}.ipynb")
+
+    def look(self) -> list[str]:
+        """Note what has started and return the steps that finished since the last look."""
+        now, news = time.perf_counter(), []
+        for step, log in self._logs.items():
+            if step not in self.started and _stamp(log) not in (None, self._before[log]):
+                self.started[step] = now
+            product = self._products[step]
+            made = _stamp(product) not in (None, self._before[product])
+            if step in self.started and step not in self.finished and made:
+                self.finished[step] = now
+                news.append(step)
+        return news
+
+    def running(self) -> list[str]:
+        """Steps that have started and not finished, or failed."""
+        return [step for step in self.started if step not in self.finished]
+
+    def doing(self) -> str:
+        """What runs right now, with the seconds so far."""
+        now = time.perf_counter()
+        return "  ".join(f"{step} {now - self.started[step]:.0f} s" for step in self.running())
+
+    def failure(self) -> tuple[str, str, Path] | None:
+        """Step, reason and log of what failed; None when nothing had started."""
+        running = self.running()
+        failed = [step for step in running if step == BOOK or exception(self.log(step))] or running
+        if not failed:
+            return None
+        log = self.log(failed[0])
+        reason = last_line(log.read_text(errors="replace")) if log.suffix == ".txt" else exception(log)
+        return failed[0], reason or "it was stopped from outside, or ran out of memory", log
+
+
+def watch(
+    command: Sequence[str], root: Path, steps: Steps, total: int, output: Path, lock: int, console: Console
+) -> bool:
+    """Run ``command``, telling each step's end as it comes; returns whether all went well.
+
+    Args:
+        command: the Snakemake call.
+        root: folder it runs in.
+        steps: of this run.
+        total: how many steps there are.
+        output: file for everything that Snakemake and papermill say.
+        lock: descriptor that stays locked as long as anything of this run lives.
+        console: where to speak.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("wb") as stream, console.status("planning") as status:
+        process = subprocess.Popen(
+            command, cwd=root, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            pass_fds=[lock], start_new_session=True,
+        )  # fmt: skip
+        with _guarded(process, lock):
+            ended = False
+            while not ended:
+                time.sleep(0.2)
+                ended = process.poll() is not None
+                for step in steps.look():
+                    seconds = steps.finished[step] - steps.started[step]
+                    console.print(f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False)
+                status.update(steps.doing() or "planning")
+    return process.returncode == 0
+
+
+def exception(notebook: Path) -> str:
+    """Name and first line of the exception that ended an executed notebook; empty when there is none."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
+    except (OSError, json.JSONDecodeError):
+        return ""
+    errors = [out for cell in cells for out in cell.get("outputs", []) if out["output_type"] == "error"]
+    return f"{errors[-1]['ename']}: {ANSI.sub('', errors[-1]['evalue'])}".splitlines()[0] if errors else ""
+
+
+@contextmanager
+def _guarded(process: subprocess.Popen[bytes], lock: int) -> Iterator[None]:
+    """End the whole process group with this block, and also when this process is killed.
+
+    Snakemake leaves its jobs running when it is told to stop. The guard is a shell that waits for a word from
+    us: the system closes the pipe when we die, the guard reads the end of it and kills the group.
+    """
+    guard = subprocess.Popen(["sh", "-c", f"read word || kill -KILL -{process.pid}"], stdin=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, pass_fds=[lock], start_new_session=True)  # fmt: skip
+    try:
+        yield
+    finally:
+        _stop(process)
+        guard.communicate(b"ended\n")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _stamp(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -24,6 +24,7 @@ from jtcse.evaluation.mteb.running import Outcome
 from jtcse.experiments.zero_shot import parts
 from jtcse.experiments.zero_shot import profile as scoring
 from jtcse.experiments.zero_shot.subjects import subjects
+from jtcse.experiments import table1 as scoring
 from jtcse.pages import table1
 from jtcse.pages.zero_shot import runs
 from jtcse.pages.zero_shot.runs import progress_map

@@ -187,7 +187,7 @@ def test_metrics_name_hours_and_operations() -> None:
 
 
 def test_rates_and_watts_are_typed_into_code_and_not_into_prose() -> None:
-    page = json.loads((Path(__file__).parent.parent / "notebooks" / "compute.ipynb").read_text(encoding="utf8"))
+    page = json.loads((Path(__file__).parents[2] / "notebooks" / "compute.ipynb").read_text(encoding="utf8"))
     code = "\n".join(
         "".join(c["source"]) for c in page["cells"] if c["cell_type"] == "code" and not c["metadata"].get("tags")
     )
@@ -197,5 +197,5 @@ def test_rates_and_watts_are_typed_into_code_and_not_into_prose() -> None:
 
 @pytest.mark.parametrize("profile", ["rung_narrow", "rung_bert"])
 def test_the_readme_quotes_the_estimate(profile: str) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
     assert forecast.sentence(profile, 50_000.0) in readme

@@ -21,7 +21,7 @@ from jtcse.experiments.ablations.grids import PLACES, absent, depth_of, grid, se
 from jtcse.experiments.cost import forecast
 from jtcse.pipeline.plan import write_parameters
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RUNGS = ("rung_narrow", "rung_bert")
 WAY = ("data", "encoder", "stage1", "stage2", "distillation", "seven_tasks")
 STAGE = {"batch_size": 8, "steps": 2, "evaluate_every": 2}

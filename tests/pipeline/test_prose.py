@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jtcse.core.errors import UserError
 from jtcse.pipeline.prose_check import ALLOWED, check, findings, main, prose
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LETS_PASS = {
     "names of the paper's tables": ["Table 10 and Tables 8 to 11, Tables 1, 2 and 3"],
     "names of the paper's figures": ["Fig. 3, Figs. 6, 7 and 8, Figure 10"],

@@ -17,7 +17,7 @@ from jtcse.paper.ledger.entry import Entry
 from jtcse.systems.cards import card
 from jtcse.systems.settings import fragment, systems
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILES = sorted(folder.name for folder in (ROOT / "results").iterdir())
 
 

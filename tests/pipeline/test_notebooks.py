@@ -18,7 +18,7 @@ from jtcse.core.config import Settings
 from jtcse.core.record import read_record
 from jtcse.pipeline.plan import read_plan
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PLAN = read_plan(ROOT)
 NAMES = list(PLAN)
 LONGEST = 25  # lines of a cell

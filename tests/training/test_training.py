@@ -24,7 +24,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from jtcse.core.errors import UserError
 from jtcse.training import checkpoints, trainer
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 NAMES = tuple(small_run.SECTIONS)
 
 

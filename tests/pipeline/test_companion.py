@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 pytest.importorskip("sphinx", reason="the book is built only where the extra 'book' is installed")
-EXTENSION = Path(__file__).parent.parent / "book" / "_ext" / "companion.py"
+EXTENSION = Path(__file__).parents[2] / "book" / "_ext" / "companion.py"
 
 
 @pytest.fixture(scope="module")

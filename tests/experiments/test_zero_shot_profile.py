@@ -31,7 +31,7 @@ from jtcse.pages.zero_shot.runs import progress_map
 from jtcse.paper.ledger.judging import CHECKPOINT_TOLERANCE
 from jtcse.pipeline import book, plan, reproduce
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[2]
 SETTINGS = load_settings("checkpoints")
 TRAINED = {"data", "encoder", "stage1", "stage2", "distillation", "seven_tasks", "ruler", "figure10", "fair_race"}
 SCORED = {"zero_shot.systems": ["simcse"], "zero_shot.tasks": ["table4", "STS17:en-en"]}

@@ -36,7 +36,7 @@ BASE = leaves(yaml.safe_load(text_of("base")))
 
 def test_the_profiles_are_those_that_the_readme_names() -> None:
     assert profiles() == ["checkpoints", "embedded", "mini", "paper_bert", "paper_roberta", "rung_bert", "rung_narrow"]
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
     assert all(f"| `{profile}`" in readme for profile in profiles())
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny_checkout import environment, make
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[2]
 WIDTHS = {"desk": 1280, "phone": 390}
 # Formulas are done when MathJax says so; plotly draws right after its script.
 SETTLED = """async () => {

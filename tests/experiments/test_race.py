@@ -357,7 +357,7 @@ def test_a_cell_ends_when_the_race_does(tmp_path: Path) -> None:
     asked = {"system": "simcse", "seed": 1, "profile": "embedded", "workdir": str(tmp_path)}
     line = json.dumps(asked | {"settings": run.settings.model_dump(mode="json")})
     command = [sys.executable, "-m", "jtcse.experiments.race.cell"]
-    place = Path(__file__).parent.parent
+    place = Path(__file__).parents[2]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=place, stderr=subprocess.DEVNULL) as process:
         process.stdin.write(line.encode() + b"\n")
         process.stdin.close()

@@ -389,7 +389,7 @@ def test_without_a_hub_the_error_says_how_to_go_on(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | settings,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=120,

@@ -26,7 +26,7 @@ from jtcse.pipeline import release as releasing
 from jtcse.pipeline.release import release
 from jtcse.pipeline.release.licences import ENCODERS, TEXTS, licence
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS = ("data", "encoder", "stage1", "stage2", "distillation", "seven_tasks")
 

@@ -23,7 +23,7 @@ from jtcse.core.errors import UserError
 from jtcse.core import files
 from jtcse.pipeline import plan, reproduce
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[2]
 ALL = ["first", "second", "aside"]
 
 

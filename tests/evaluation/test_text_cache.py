@@ -17,9 +17,9 @@ import cache_writer
 import numpy as np
 import pytest
 from cache_writer import vectors
+from full_disk import files_of_at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_files import files_of_at_most
 
 from jtcse.evaluation.mteb import cache as module
 from jtcse.evaluation.mteb.cache import TextCache
@@ -211,7 +211,7 @@ def test_the_file_does_not_grow_with_what_went_through(path: Path) -> None:
 def writer(path: Path, name: str, puts: int) -> Iterator[subprocess.Popen]:
     """A process that is ready to open the cache and write."""
     command = [sys.executable, cache_writer.__file__, str(path), name, str(puts)]
-    path_of_modules = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    path_of_modules = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = os.environ | {"PYTHONPATH": path_of_modules}
     with subprocess.Popen(command, text=True, env=environment, **pipes) as process:

@@ -29,7 +29,7 @@ from jtcse.pipeline.book import _without_glue, assemble, build_book
 from jtcse.pipeline.publish import outcome, pages
 from jtcse.pipeline.publish.outcome import publish
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[2]
 NAMES = ("first", "second", "aside")
 COMMITTED = sorted(folder.parent for folder in HERE.glob("results/*/pages"))
 NO_NETWORK = """

@@ -20,7 +20,7 @@ aside: {needs: [], sections: [], threads: 1, outputs: []}
 
 RECORD = """
 from pathlib import Path
-from jtcse.records import Metric, Provenance, RunRecord, write_record
+from jtcse.core.record import Metric, Provenance, RunRecord, write_record
 
 place = Path(workdir)
 made = Provenance(commit=None, dirty=None, started="now", seconds=1, peak_memory_mib=1, device="cpu",

@@ -175,8 +175,8 @@ def test_a_tower_that_was_saved_with_its_random_pooler_is_still_the_same(parts: 
 
 FROM_ANOTHER_PROCESS = """
 import sys
-from jtcse.opening import open_model
-from jtcse.zero_shot.identity import fingerprint
+from jtcse.systems.opening import open_model
+from jtcse.evaluation.mteb.fingerprint import fingerprint
 print(fingerprint(open_model(sys.argv[1], precision="fp32")))
 """
 

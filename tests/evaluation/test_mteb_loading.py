@@ -30,8 +30,8 @@ time.sleep = waited.append
 import huggingface_hub
 import mteb
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 4096  # of 10 MB: what holds for large files shows on small ones
-from jtcse.errors import UserError
-from jtcse.zero_shot import loading
+from jtcse.core.errors import UserError
+from jtcse.evaluation.mteb import loading
 answers = {}
 for name, case in json.load(sys.stdin).items():
     found = answers[name] = []

@@ -222,7 +222,7 @@ def test_the_file_beside_it_names_the_model_as_mteb_writes_it(store: Store) -> N
 CLAIMS = """
 import sys, time
 from pathlib import Path
-from jtcse.zero_shot.store import Store
+from jtcse.evaluation.mteb.store import Store
 with Store(Path(sys.argv[1]), "jtcse-bert", "a" * 40).claimed("STS12", wait=False) as mine:
     print(mine, flush=True)
     time.sleep(600)

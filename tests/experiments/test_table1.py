@@ -13,7 +13,6 @@ from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
 from jtcse.evaluation.sts import TaskScore
 from jtcse.experiments import table1 as scoring
-from jtcse.pages import table1
 from jtcse.paper.printed import printed
 
 SEED = np.random.default_rng(0)
@@ -85,8 +84,8 @@ def test_its_simcse_is_scored_on_all_pairs_where_the_grids_are_not(
     for name, answer in {
         "evaluation.sts.read_scores": SOME["JTCSE"],
         "evaluation.sts.score_sets": SOME["BERT-base"],
-        "encoder.open_encoder": None,
-        "stages.graded": (None, []),
+        "encoders.encoder.open_encoder": None,
+        "experiments.stages.graded": (None, []),
     }.items():
         monkeypatch.setattr(f"jtcse.{name}", lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(

@@ -21,10 +21,10 @@ from jtcse.core.errors import UserError
 from jtcse.core.record import write_record
 from jtcse.core.run import Run, Workspace
 from jtcse.evaluation.mteb.running import Outcome
+from jtcse.experiments import table1 as table1_scoring
 from jtcse.experiments.zero_shot import parts
 from jtcse.experiments.zero_shot import profile as scoring
 from jtcse.experiments.zero_shot.subjects import subjects
-from jtcse.experiments import table1 as scoring
 from jtcse.pages import table1
 from jtcse.pages.zero_shot import runs
 from jtcse.pages.zero_shot.runs import progress_map
@@ -261,7 +261,7 @@ def test_table_1_has_the_released_rows_beside_the_released_simcse(tmp_path: Path
         name = f"zero_shot_{label}"
         own = record(metric(f"table1/BERT-base/{row}/7Avg", value), run=name, profile="checkpoints")
         write_record(own, run.workspace.records / f"{name}.json")
-    assert scoring.table1_scores(run) == {} and scoring.table1_claims({}, run.settings) == []
+    assert table1_scoring.table1_scores(run) == {} and table1_scoring.table1_claims({}, run.settings) == []
     leads = table1.released_leads(run)
     assert leads == {"JTCSE": (3.0, 3.0, 3.0)}
     assert table1.lead_words(leads, "JTCSE") == "different by +3.00 points (without an interval)"

@@ -17,10 +17,10 @@ import yaml
 from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
+from jtcse.core import files
 from jtcse.core.code_closure import module_closure
 from jtcse.core.config import SECTIONS, load_settings, profiles
 from jtcse.core.errors import UserError
-from jtcse.core import files
 from jtcse.pipeline import plan, reproduce
 
 HERE = Path(__file__).parents[2]

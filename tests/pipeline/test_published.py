@@ -20,8 +20,8 @@ from tiny_checkout import environment, make
 from jtcse.core.errors import UserError
 from jtcse.core.record import read_record, write_record
 from jtcse.core.run import Run, start
-from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.evaluation.statistics import resampled
+from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.experiments import published_scores
 from jtcse.experiments.ablations import cells, effects
 from jtcse.pipeline import publish as published

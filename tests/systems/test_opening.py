@@ -41,8 +41,8 @@ def note(event, what):
         if what[0] not in ("127.0.0.1", "localhost"):
             raise OSError(f"no way to {what[0]} from this test")
 sys.addaudithook(note)
-from jtcse.errors import UserError
-from jtcse.opening import open_released
+from jtcse.core.errors import UserError
+from jtcse.systems.opening import open_released
 sentences, cases = json.load(sys.stdin)
 answers = {}
 for case, (system, backbone, names) in cases.items():
@@ -459,7 +459,7 @@ REAL = """
 import json, sys
 from jtcse.data.pairs import load_pair_sets
 from jtcse.evaluation.sts import score_sets
-from jtcse.opening import open_released, summed
+from jtcse.systems.opening import open_released, summed
 name = "sentence-transformers/all-MiniLM-L6-v2"
 one = open_released("sbert", names=[name])
 sets = load_pair_sets("senteval", names=["STS-B", "SICK-R"])
@@ -475,9 +475,9 @@ ours = ours / (ours**2).sum(1, keepdims=True) ** 0.5
 found["off"] = float(abs(ours - theirs).max())
 from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("google-bert/bert-base-uncased")
-from jtcse.stock import load_tower
-from jtcse.system_settings import published_values
-from jtcse.templates import KEPT, TemplateEncoder
+from jtcse.encoders.loading import load_tower
+from jtcse.systems.settings import published_values
+from jtcse.encoders.prompts import KEPT, TemplateEncoder
 values = published_values("promptbert")
 reads = TemplateEncoder(load_tower(name)[0], tokenizer, "promptbert", **{key: values[key] for key in KEPT})
 found["words"] = [tokenizer.convert_ids_to_tokens(row) for row in reads.tokenise(["A gate at noon.", "Is it noon"])]

@@ -131,7 +131,7 @@ class Stage2Settings(Training):
     ictm: Literal["printed", "released"] = Field(
         description="Eq. 13 as printed, or with the released factor 1/2 and clamp"
     )
-    cross_stream: CrossStream = Field(description="reading of Eqs. 8-10, see cross_attention.py")
+    cross_stream: CrossStream = Field(description="reading of Eqs. 8-10, see method/cross_attention.py")
     cael_count: Count = Field(description="cross-attention layers (Eq. 7); must divide the depth")
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -155,29 +154,3 @@ def _alone(run: Run) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"another 'jtcse race' is at work in {folder}; wait for its end, or stop it") from error
         yield
-
-
-def main() -> int:
-    """Do the cell; a user's error is one sentence and status 2."""
-    from jtcse.core.config import Settings
-    from jtcse.core.run import Run, Workspace
-    from jtcse.experiments.race.cells import Cell, do
-
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_race, daemon=True).start()
-    settings = Settings.model_validate_json(json.dumps(asked["settings"]))
-    try:
-        do(
-            Run("race", asked["profile"], settings, Workspace(asked["workdir"])),
-            Cell(asked["system"], asked["seed"]),
-        )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _end_with_the_race() -> None:
-    while os.read(0, 1):  # nothing more is ever sent: this waits for the end
-        pass
-    os._exit(1)

@@ -121,7 +121,7 @@ def test_a_compared_system_is_what_the_workshop_trains(tmp_path: Path) -> None:
     (one,) = subjects(run.settings.model_copy(update={"zero_shot": asking("simcse").zero_shot}))
     found = one.open(run).encode(SENTENCES)
     folder = trained_systems.made(run, "simcse", run.settings.race.seeds[0])
-    assert np.array_equal(found, trained_systems.opened(run, folder).encode(SENTENCES))
+    assert np.array_equal(found, trained_systems.opened(folder).encode(SENTENCES))
 
 
 # -- the command line ------------------------------------------------------------------------------------------------

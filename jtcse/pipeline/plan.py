@@ -107,8 +107,8 @@ def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
 def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The overrides, and the run's number format among them where it is not the profile's own word.
 
-    So every job is told, on whatever machine and in whatever environment it starts; ``auto`` is decided here, the first time that a
-    workspace is asked for, and stands in ``build/<profile>/settings/precision.json``.
+    So every job is told, on whatever machine and in whatever environment it starts; ``auto`` is decided here, the first time
+    that a workspace is asked for, and stands in ``build/<profile>/settings/precision.json``.
 
     Raises:
         UserError: as ``load_settings`` and ``decided_once``.

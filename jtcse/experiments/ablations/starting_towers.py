@@ -46,7 +46,7 @@ def _names(cell: Cell) -> list[str]:
 
 def training_code() -> str:
     """Hash of the code that trains and scores cells."""
-    return code("ablations/cell_training.py", NO_SCORE)
+    return code("experiments/ablations/train_cell.py", NO_SCORE)
 
 
 def identity(run: Run, cell: Cell, seed: int | None) -> list[str]:

@@ -36,7 +36,7 @@ Records = Mapping[str, RunRecord]
 
 
 def settings_of(record: RunRecord) -> Settings:
-    """A record's settings with the number of threads and the number format that it was made with; what it lacks is the profile's."""
+    """A record's settings with its number of threads and its number format; what it lacks is the profile's."""
     from jtcse.core.config import load_settings
     from jtcse.paper.ledger.all_records import changed_settings
 

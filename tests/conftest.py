@@ -8,7 +8,7 @@ import os
 # last bit, partly across processes, do not depend on which test ran before. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Tables are as wide in a terminal as in a pipe: what a test reads is the same everywhere.
-os.environ["COLUMNS"], os.environ["LINES"] = "80", "24"
+os.environ["COLUMNS"] = "80"
 
 from collections.abc import Iterator
 from dataclasses import dataclass

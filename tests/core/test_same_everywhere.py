@@ -58,7 +58,8 @@ print(json.dumps({
     "metrics": [metric.model_dump() for metric in record.metrics], "hashes": made.hashes, "threads": made.threads,
     "settings": record.settings, "names": [profiles(), systems()], "tower": content(run.workspace.model("tower_1")),
     # beside each text lies an index that holds the time of the text's writing
-    "data": [sha256(path) for path in sorted(run.workspace.data.rglob("*.[tc]*")) if path.suffix != ".npy"], "format": [made.number_format, made.scored_in, made.instructions],
+    "data": [sha256(path) for path in sorted(run.workspace.data.rglob("*.[tc]*")) if path.suffix != ".npy"],
+    "format": [made.number_format, made.scored_in, made.instructions],
 }))
 '''
 

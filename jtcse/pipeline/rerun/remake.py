@@ -220,7 +220,7 @@ def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> 
     done = subprocess.run(
         command,
         cwd=root,
-        env=_environment(root, record),
+        env=_environment(root, record, place),
         capture_output=True,
         encoding="utf8",
         errors="replace",
@@ -233,8 +233,12 @@ def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> 
     log.replace(place / "executed" / log.name)
 
 
-def _environment(root: Path, record: RunRecord) -> dict[str, str]:
+def _environment(root: Path, record: RunRecord, place: Path) -> dict[str, str]:
     """As the pipeline's: its number of threads, which sleep while they wait, and this checkout's package."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     threads = {"OMP_NUM_THREADS": str(record.provenance.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-    return os.environ | threads | {"PYTHONPATH": path}
+    return (
+        os.environ
+        | threads
+        | {"PYTHONPATH": path, "JUPYTER_PREFER_ENV_PATH": "1", "IPYTHONDIR": str(place / "ipython")}
+    )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.core.device import number_format
+from jtcse.core.device import products_in
 from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import new_folder
 from jtcse.encoders.batches import TOKEN_BUDGET, length_batches, pad, token_ids
@@ -36,7 +36,8 @@ class Encoder(Protocol):
 class TowerEncoder:
     """A stock BERT-like tower, its tokenizer and a pooling; with ``unit`` vectors of length 1, as some repositories end with.
 
-    No cosine notices their length, but a classifier does that is fitted on them.
+    No cosine notices their length, but a classifier does that is fitted on them. It encodes in fp32 whatever its weights were
+    trained in, unless another ``precision`` is given.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class TowerEncoder:
         *,
         pooling: str = "cls",
         max_length: int | None = None,
-        precision: str = "auto",
+        precision: str = "fp32",
         unit: bool = False,
     ) -> None:
         if pooling not in POOLINGS:
@@ -79,8 +80,7 @@ class TowerEncoder:
         place = next(self.model.parameters()).device
         tokens, mask = pad(ids, self.tokenizer.pad_token_id)
         tokens, mask = tokens.to(place), mask.to(place)
-        dtype = number_format(self.precision)
-        with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with products_in(self.precision, place):
             return self.vectors(tokens, mask).float().cpu().numpy()
 
     # What a system reads in another way, a subclass says in these three.
@@ -147,7 +147,7 @@ def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], enco
 
 
 def open_encoder(
-    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"
+    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "fp32"
 ):
     """Open a hub model, a stock folder, or a saved tower or twin.
 
@@ -155,7 +155,7 @@ def open_encoder(
         name: hub name or folder.
         pooling: one of ``POOLINGS``; by default the folder's own, else ``cls``.
         max_length: tokens; by default the folder's own, else what the tower can take.
-        precision: auto, bf16 or fp32.
+        precision: fp32, as scores of record are; bf16, or auto.
     Raises:
         UserError: as ``load_tower``; a broken description.
     """

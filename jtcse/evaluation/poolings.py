@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from jtcse.core.device import products_in
 from jtcse.encoders.batches import length_batches, pad
 from jtcse.encoders.encoder import TowerEncoder
 from jtcse.encoders.pooling import pool
@@ -35,7 +36,8 @@ def pooled(towers: Sequence[TowerEncoder], sentences: Sequence[str], poolings: S
         tower.model.eval()
         for rows in length_batches([len(i) for i in ids], TOKENS):
             tokens, mask = (t.to(place) for t in pad([ids[r] for r in rows], tower.tokenizer.pad_token_id))
-            output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+            with products_in("fp32", place):
+                output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
             for name in found:
                 found[name][rows] += pool(output, mask, name).float().cpu().numpy()
     return found

@@ -154,7 +154,7 @@ def largest_difference(run: Run, sentences: Sequence[str]) -> dict[str, float]:
 @torch.inference_mode()
 def clamped_share(run: Run, sentences: Sequence[str]) -> float:
     """Share of sentences for which the towers of stage 1 disagree so much that Eq. 13's cosine is under the clamp."""
-    encoders = [TowerEncoder(model, tokenizer, precision="fp32") for model, tokenizer in towers(run)]
+    encoders = [TowerEncoder(model, tokenizer) for model, tokenizer in towers(run)]
     one, two = (torch.from_numpy(encoder.encode(sentences)) for encoder in encoders)
     return float((cosine(one, two) < NEGATIVE_COSINE).float().mean())
 

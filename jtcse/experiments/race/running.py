@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jtcse.core import device
 from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, last_line
 from jtcse.core.run import Run
@@ -28,7 +29,7 @@ KILLED = 128  # from here a shell's status is the signal that ended what it ran
 
 def default_jobs(run: Run, cores: int | None = None) -> int:
     """As many cells at a time as the profile's threads leave room for on some cores, by default all."""
-    cores = cores or os.cpu_count() or 1
+    cores = cores or device.cores()
     return max(1, cores // (run.settings.run.threads or cores))
 
 
@@ -100,7 +101,7 @@ class Runner:
         log, package = self.log(cell), ROOT
         log.parent.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
-        threads = self.run.settings.run.threads or max(1, (os.cpu_count() or 1) // self.jobs)
+        threads = self.run.settings.run.threads or max(1, device.cores() // self.jobs)
         # waiting threads sleep: several cells run at a time, and spinning ones would take each other's cores
         given = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         # Through a shell: what this process starts itself begins with this one's memory as its peak (Linux). The names at the

@@ -68,8 +68,8 @@ def rounds(
 ) -> dict[str, np.ndarray]:
     """Seconds of encoding all sentences, tokenising included, for each encoder and round.
 
-    Token ids that were kept are forgotten before each. The encoders take turns within a round, so that a machine that slows down slows all of them. One round before the first
-    is not counted. Equal sentences are encoded once (``TowerEncoder``), so they should differ.
+    The encoders take turns within a round, so that a machine that slows down slows all of them. One round before the first
+    is not counted. Token ids that are kept in memory are forgotten before each measurement. Equal sentences are encoded once (``TowerEncoder``), so they should differ.
 
     Args:
         seconds: rounds begin until that much time has passed, but at least ``fewest`` are run.

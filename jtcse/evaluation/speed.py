@@ -69,7 +69,8 @@ def rounds(
     """Seconds of encoding all sentences, tokenising included, for each encoder and round.
 
     The encoders take turns within a round, so that a machine that slows down slows all of them. One round before the first
-    is not counted. Token ids that are kept in memory are forgotten before each measurement. Equal sentences are encoded once (``TowerEncoder``), so they should differ.
+    is not counted. Token ids that are kept in memory are forgotten before each measurement. Equal sentences are encoded
+    once (``TowerEncoder``), so they should differ.
 
     Args:
         seconds: rounds begin until that much time has passed, but at least ``fewest`` are run.

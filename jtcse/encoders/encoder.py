@@ -18,7 +18,7 @@ from torch import Tensor
 from jtcse.core.device import products_in
 from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import new_folder
-from jtcse.encoders.batches import TOKEN_BUDGET, length_batches, pad, token_ids
+from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import load_tower, save_tower, usable_positions
 from jtcse.encoders.pooling import BESIDE_LAST, POOLINGS, pool
 
@@ -69,18 +69,20 @@ class TowerEncoder:
         vectors = np.empty((len(distinct), self.width), dtype=np.float32)
         training = self.model.training
         self.model.eval()
-        for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
-            vectors[rows] = self._encode_batch([ids[r] for r in rows])
+        for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
+            vectors[rows] = self._encode_batch(tokens, mask)
         self.model.train(training)
         if self.unit:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors[[place[sentence] for sentence in sentences]] if distinct else vectors
 
-    def _encode_batch(self, ids: list[list[int]]) -> np.ndarray:
-        place = next(self.model.parameters()).device
-        tokens, mask = pad(ids, self.tokenizer.pad_token_id)
-        tokens, mask = tokens.to(place), mask.to(place)
-        with products_in(self.precision, place):
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def _encode_batch(self, tokens: Tensor, mask: Tensor) -> np.ndarray:
+        with products_in(self.precision, tokens.device):
             return self.vectors(tokens, mask).float().cpu().numpy()
 
     # What a system reads in another way, a subclass says in these three.

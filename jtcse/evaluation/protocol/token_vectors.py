@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from jtcse.core.device import products_in
-from jtcse.encoders.batches import TOKEN_BUDGET, length_batches, pad
+from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import usable_positions
 from jtcse.encoders.pooling import BESIDE_LAST, pool
 
@@ -37,8 +37,7 @@ class Vectors:
         """What the encoder reads of each sentence; a cut one keeps its last token, the separator."""
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._read]
         if new:
-            wanted = {"return_attention_mask": False, "return_token_type_ids": False}
-            ids = self.tokenizer(new, truncation=True, max_length=self.longest, **wanted)["input_ids"]
+            ids = token_ids(new, self.tokenizer, self.longest)
             self._read.update((sentence, tuple(row)) for sentence, row in zip(new, ids, strict=True))
         return [_cut(self._read[sentence], max_length or self.longest) for sentence in sentences]
 
@@ -55,13 +54,12 @@ class Vectors:
         missing = [row for row in dict.fromkeys(tokens) if any(row not in found for found in known)]
         deep = not BESIDE_LAST.keys().isdisjoint(poolings)
         place = next(self.model.parameters()).device
-        for rows in length_batches([len(row) for row in missing], TOKEN_BUDGET):
-            batch = [missing[i] for i in rows]
-            ids, mask = (part.to(place) for part in pad(batch, self.tokenizer.pad_token_id))
+        for rows, ids, mask in padded(missing, self.tokenizer.pad_token_id, place):
             with products_in(precision, place):
                 output = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=deep)
             for name, found in zip(poolings, known, strict=True):
-                found.update(zip(batch, pooled(output, mask, name).float().cpu().numpy(), strict=True))
+                vectors = pooled(output, mask, name).float().cpu().numpy()
+                found.update(zip([missing[i] for i in rows], vectors, strict=True))
 
 
 def _cut(tokens: Tokens, limit: int) -> Tokens:

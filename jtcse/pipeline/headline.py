@@ -47,46 +47,41 @@ def _systems(folder: Path) -> Table:
         simcse = [metric for metric in found if metric.name == SIMCSE and metric.seed is None]
         rows |= dict(zip(["SimCSE, the paper's reference"], simcse, strict=False))
     for words, one in rows.items():
-        table.add_row(
-            words, f"{one.value:.1f}", _interval(one), "" if one is start else f"{one.value - start.value:+.1f}"
-        )
+        interval = "" if one.low is None else f"{one.low:.1f} to {one.high:.1f}"
+        table.add_row(words, f"{one.value:.1f}", interval, "" if one is start else f"{one.value - start.value:+.1f}")
     return table
 
 
 def _numbers(records: Sequence[RunRecord]) -> Table | None:
-    """The most telling numbers of some records, in turn where there are several."""
-    sorted_by_weight = [sorted(_means(record), key=_weight)[:ROWS] for record in records]
-    turns = [(place, run) for run, found in enumerate(sorted_by_weight) for place in range(len(found))]
-    chosen = sorted(sorted(turns)[:ROWS], key=lambda turn: (turn[1], turn[0]))
+    """The most telling numbers of some records, from each some where there are several."""
+    told = [(place, run, one) for run, record in enumerate(records) for place, one in enumerate(_by_weight(record))]
+    chosen = sorted(sorted(told, key=lambda row: row[:2])[:ROWS], key=lambda row: (row[1], row[0]))
     if not chosen:
         return None
     table = Table("notebook", "measured", "value", "95 % interval", "unit", "n")
     table.columns[1].overflow = "fold"  # a name that is cut short names nothing
     _numbers_right(table, 2, 3, 5)
-    for place, run in chosen:
-        one = sorted_by_weight[run][place]
-        table.add_row(records[run].run, _words(one.name), f"{one.value:.4g}", _interval(one), one.unit, f"{one.n:,}")
+    for _, run, one in chosen:
+        name = records[run].run
+        interval = "" if one.low is None else f"{one.low:.3g} to {one.high:.3g}"
+        table.add_row(name, _words(one.name, name), f"{one.value:.4g}", interval, one.unit, f"{one.n:,}")
     return table
 
 
-def _means(record: RunRecord) -> list[Metric]:
-    """The metrics of a record, without those of single seeds where their mean is there."""
+def _by_weight(record: RunRecord) -> list[Metric]:
+    """The metrics of a record, the most telling first, without those of single seeds where their mean is there."""
     means = {metric.name for metric in record.metrics if metric.seed is None}
-    return [metric for metric in record.metrics if metric.seed is None or metric.name not in means]
+    whole = [metric for metric in record.metrics if metric.seed is None or metric.name not in means]
+    return sorted(whole, key=_weight)
 
 
 def _weight(metric: Metric) -> int:
     return next((place for place, name in enumerate(FIRST) if re.search(name, metric.name)), len(FIRST))
 
 
-def _words(name: str) -> str:
-    """A metric's name as words: a difference says of what."""
-    first, _, second = name.partition(">")
-    return f"{first} minus {second}" if second else name
-
-
-def _interval(metric: Metric) -> str:
-    return "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
+def _words(name: str, run: str) -> str:
+    """A metric's name as words that can be broken into lines: ``a/b>a/c`` of run ``a`` is *b minus c*."""
+    return " minus ".join(part.removeprefix(f"{run}/").replace("/", " ") for part in name.split(">"))
 
 
 def _numbers_right(table: Table, *columns: int) -> None:

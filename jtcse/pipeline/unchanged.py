@@ -17,7 +17,7 @@ from pathlib import Path
 
 from jtcse.core.files import write_atomically
 from jtcse.experiments.zero_shot.parts import FOLDER
-from jtcse.pipeline.plan import OF_COMMANDS
+from jtcse.pipeline.plan import BOOK, OF_COMMANDS
 
 WRITTEN = ("jtcse", "notebooks", "workflow", "book", "results/*/*.json", "_config.yml")  # in a checkout, by people
 MADE = ("executed", "records", str(FOLDER), "book.json")  # in a build folder, by the steps
@@ -34,8 +34,9 @@ class State:
         self.sources = _digest([*written, *_given(build)], root, tools)
 
     def recognised(self) -> bool:
-        """Whether it is the one that was kept for these aims."""
-        return self._kept().get(self._key()) == self._whole()
+        """Whether it is the one that was kept for these aims, or for the book, which needs all there is."""
+        kept = self._kept()
+        return self._whole() in (kept.get(self._key()), kept.get(BOOK))
 
     def keep(self) -> None:
         """Keep it as one in which nothing is to be done. A file that was edited after the state was taken makes another one."""

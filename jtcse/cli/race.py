@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jtcse.core.errors import UserError
-from jtcse.experiments.race.command import run_race
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +48,7 @@ def race(
 
     from jtcse.core.config import load_settings, parse_assignments
     from jtcse.core.run import Run, Workspace
+    from jtcse.experiments.race.command import run_race
 
     turned = parse_assignments(settings or [])
     if seeds is not None:

@@ -83,7 +83,7 @@ def gathered(run: Run, pages: Collection[str]) -> tuple[dict[str, bytes], list[O
 
 def _sources(run: Run, pages: Collection[str]) -> Iterator[tuple[Owner, Path]]:
     """Every system and cell of the published pages, and where its scores lie if they were made."""
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
 
     for name in SYSTEMS if SYSTEMS_PAGE in pages else ():
         yield (name, None), run.workspace.scores / f"{name}.npz"

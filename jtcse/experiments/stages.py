@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jtcse.core.config import Training
 from jtcse.core.errors import UserError
@@ -16,28 +15,9 @@ from jtcse.data.pairs import PairSet, load_development, load_pair_sets, save_pai
 from jtcse.encoders.batches import check_same_words
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
 from jtcse.encoders.loading import load_tower, usable_positions
+from jtcse.experiments.names import NAMES as NAMES
+from jtcse.experiments.names import SYSTEMS
 from jtcse.training.trainer import History, train
-
-if TYPE_CHECKING:
-    pass
-NAMES = {
-    "start": "start",
-    "tower_1": "tower I",
-    "tower_2": "tower II",
-    "sum": "I + II",
-    "jtcse": "JTCSE",
-    "distilled": "distilled",
-}
-
-SYSTEMS = {
-    "start": "the encoder before training",
-    "tower_1": "tower I after stage 1",
-    "tower_2": "tower II after stage 1",
-    "sum": "towers I + II, not trained together",
-    "jtcse": "JTCSE, the twin after stage 2",
-    "distilled": "JTCSE distilled into one tower",
-}
-"""The systems that a profile measures, in the order of their making."""
 
 
 def prepare_data(run: Run) -> dict[str, int]:

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from jtcse.evaluation.statistics.power import LEVEL
-from jtcse.experiments.stages import NAMES
+from jtcse.experiments.names import NAMES
 from jtcse.experiments.table1 import SEVEN, TASK_IDS
 from jtcse.pages.furniture.tables import COMPARISONS
 
@@ -36,14 +36,14 @@ def system_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
         UserError: a file is missing; the notebook seven_tasks writes them.
     """
     from jtcse.evaluation.sts import read_scores
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
 
     return {system: read_scores(run.workspace.scores / f"{system}.npz") for system in SYSTEMS}
 
 
 def all_pairs() -> list[tuple[str, str]]:
     """Every two systems once: those of ``tables.COMPARISONS`` as they stand there, the rest later minus earlier."""
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
 
     rest = [(b, a) for a, b in combinations(SYSTEMS, 2) if not {(a, b), (b, a)} & COMPARISONS.keys()]
     return [*COMPARISONS, *rest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ from jtcse.core.files import write_atomically
 
 SCORES, AFTER = "zero_shot", "distillation"
 """Where a profile that trains names tasks of mteb, the first of these notebooks scores what the second completes."""
+BOOK = "book"  # the rule that builds it
+OF_COMMANDS = ("race", "tuning")  # run records that no notebook writes
+JOINS = "jtcse/paper/ledger/all_records.py"
+"""The module that reads the records of all profiles in ``results/``: what uses it depends on them."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,27 @@ def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[
     if found == load_settings(profile, overrides, as_filed=True).run.precision:
         return dict(overrides)
     return {**overrides, "run.precision": found}
+
+
+def kept_records(root: Path, profile: str, code: Collection[str]) -> list[str]:
+    """Records that a page reads which joins printed and measured numbers: those in ``results/``, and those of commands.
+
+    Args:
+        code: files of the package that the page uses, relative to ``root``.
+    Returns:
+        Sorted paths relative to ``root``; none for a page that does not use ``JOINS``.
+    Raises:
+        UserError: there is no such module.
+    """
+    if not (root / JOINS).is_file():
+        raise UserError(
+            f"no module {JOINS}, which jtcse/pipeline/plan.py expects to read records; name there where it is now"
+        )
+    if JOINS not in code:
+        return []
+    of_commands = [root / "build" / profile / "records" / f"{name}.json" for name in OF_COMMANDS]
+    files = [*(root / "results").glob("*/*.json"), *(path for path in of_commands if path.is_file())]
+    return sorted(str(file.relative_to(root)) for file in files)
 
 
 def write_parameters(root: Path, profile: str, overrides: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import csv
 import fcntl
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -17,16 +16,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from jtcse.core.config import load_settings
 from jtcse.core.device import cores
 from jtcse.core.errors import UserError
-from jtcse.core.files import checkout, last_line, write_atomically
-from jtcse.core.record import read_record
+from jtcse.core.files import checkout, last_line
 from jtcse.experiments.zero_shot import parts
-from jtcse.pipeline.plan import SCORES, Notebook, plan_of, refuse_left_out, with_format, with_needs, write_parameters
-from jtcse.pipeline.snakemake import BOOK, Steps, watch
+from jtcse.pipeline.headline import headline
+from jtcse.pipeline.plan import (
+    BOOK,
+    SCORES,
+    Notebook,
+    plan_of,
+    refuse_left_out,
+    with_format,
+    with_needs,
+    write_changed,
+    write_parameters,
+)
+from jtcse.pipeline.schedule import Forecast, known_seconds, told
+from jtcse.pipeline.snakemake import Steps, watch
+from jtcse.pipeline.unchanged import State
 
 if TYPE_CHECKING:
     from jtcse.core.run import Run
@@ -34,8 +44,6 @@ if TYPE_CHECKING:
 LOST, AGAIN = "a product is missing", "tasks have no result yet"
 FORCED = (LOST, AGAIN)  # reasons that Snakemake does not see by itself
 BEFORE_RACE = "encoder"  # the notebook whose products the race of all systems starts from
-MANY, HEADLINE = 40, re.compile(r"/average$|/dev$|^difference/")
-"""Beyond so many numbers only those with such names are printed."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def reproduce(
             _race(request, plan, lock, console)
         again = parts.incomplete(request.build, settings) if SCORES in names else []
         if again and not dry_run:
-            _run(request, dict.fromkeys(again, AGAIN), _targets(request, again), lock, console)
+            _run(request, plan, dict.fromkeys(again, AGAIN), _targets(request, again), lock, console)
             again = []  # what has no result now waits for the next call
         pending = _pending(request, plan, names, aims, again)
         if dry_run:
@@ -110,34 +118,21 @@ def reproduce(
             if full:
                 _say_race(request, console)
         elif pending:
-            _run(request, pending, aims, lock, console)
+            _run(request, plan, pending, aims, lock, console)
         else:
             console.print(f"Nothing to do: everything in {near(request.build)} is up to date.")
     result = request.build / "executed" if only else request.build / "book" / "_build" / "html" / "index.html"
     if not dry_run:
-        show_metrics(request.build / "records", names, console)
+        _show(request, console)
         console.print(f"{'Executed notebooks' if only else 'The book'}: {result}", soft_wrap=True)
     return result
 
 
-def show_metrics(folder: Path, names: Sequence[str], console: Console) -> None:
-    """Print what the records of ``names`` say was measured; of many numbers, the averages and differences."""
-    table = Table("run", "measured", "value", "95 % interval", "unit", "n", title=f"Measured ({near(folder)})")
-    table.columns[1].overflow = "fold"  # a name that is cut short names nothing
-    for column in (2, 3, 5):
-        table.columns[column].justify = "right"
-    records = [read_record(folder / f"{name}.json") for name in names]
-    total = sum(len(record.metrics) for record in records)
-    for record in records:
-        for metric in record.metrics:
-            if total > MANY and not HEADLINE.search(metric.name):
-                continue
-            interval = "" if metric.low is None else f"{metric.low:.4g} to {metric.high:.4g}"
-            table.add_row(record.run, metric.name, f"{metric.value:.4g}", interval, metric.unit, str(metric.n))
-    if table.row_count:
+def _show(request: Request, console: Console) -> None:
+    table = headline(request.build / "records", request.only)
+    if table:
         console.print(table)
-    if table.row_count < total:
-        console.print(f"All {total} numbers are on the book's report page and in {near(folder)}.")
+    console.print(f"All numbers, with where they come from: {near(request.build / 'records')}", soft_wrap=True)
 
 
 def near(path: Path) -> str:
@@ -164,7 +159,7 @@ def _locked(build: Path) -> Iterator[int]:
 def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]:
     """The Snakemake call; its own lock is off because ours is on."""
     configuration = request.build / "settings" / "snakemake.json"
-    write_atomically(configuration, json.dumps({"profile": request.profile, "overrides": request.overrides}))
+    write_changed(configuration, json.dumps({"profile": request.profile, "overrides": request.overrides}))
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(request.root / "workflow" / "Snakefile"),
         "--configfile", str(configuration), "--cores", str(request.jobs), "--nolock", "--rerun-incomplete",
@@ -176,11 +171,14 @@ def _pending(
     request: Request, plan: Mapping[str, Notebook], names: Sequence[str], aims: Sequence[str], again: Sequence[str] = ()
 ) -> dict[str, str]:
     """Steps that would run for the sake of ``aims``, in running order, with the reason; ``again``: parts that run in any case."""
+    state = State(request.root, request.build, aims)
     lost = [
         name for name in names
         if (request.build / "executed" / f"{name}.ipynb").is_file()
         and not all((request.build / output).exists() for output in plan[name].outputs)
     ]  # fmt: skip
+    if not lost and not again and state.recognised():
+        return {}
     command = _command(request, aims, *_force(request, [*lost, *again]), "--summary")
     done = subprocess.run(
         command, cwd=request.root, capture_output=True, encoding="utf8", errors="replace", stdin=subprocess.DEVNULL
@@ -191,6 +189,8 @@ def _pending(
     known = dict.fromkeys(lost, LOST) | dict.fromkeys(again, AGAIN)
     steps = [(parts.step_of(row["output_file"]) if row["rule"] == parts.RULE else row["rule"], row) for row in rows]
     reasons = {step: known.get(step, row["status"]) for step, row in steps}
+    if not steps:
+        state.keep()
     order = [*plan, BOOK]
     return {step: reasons[step] for step in sorted(reasons, key=lambda one: order.index(one) if one in order else -1)}
 
@@ -219,7 +219,7 @@ def _race(request: Request, plan: Mapping[str, Notebook], lock: int, console: Co
     names = with_needs(plan, [BEFORE_RACE])
     pending = _pending(request, plan, names, names)
     if pending:
-        _run(request, pending, names, lock, console)
+        _run(request, plan, pending, names, lock, console)
     run = _race_of(request)
     run_race(run, None, default_jobs(run, request.jobs), console)
 
@@ -241,13 +241,29 @@ def _race_of(request: Request) -> Run:
     return Run("race", request.profile, settings, Workspace(request.build))
 
 
-def _run(request: Request, pending: Mapping[str, str], aims: Sequence[str], lock: int, console: Console) -> None:
+def _run(
+    request: Request,
+    plan: Mapping[str, Notebook],
+    pending: Mapping[str, str],
+    aims: Sequence[str],
+    lock: int,
+    console: Console,
+) -> None:
     """Run the pending steps; when one fails, say which, why, where its traceback is, and how to go on."""
     steps, output = Steps(request.build, list(pending)), request.build / "logs" / "snakemake.txt"
+    state = State(request.root, request.build, aims)
     forced = [step for step, reason in pending.items() if reason in FORCED]
     command = _command(request, aims, *_force(request, forced), "--resources", "gpu=1")
-    console.print(f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s).")
-    if watch(command, request.root, steps, len(pending), output, lock, console):
+    seconds = known_seconds(request.root, request.profile, plan)
+    threads = load_settings(request.profile, request.overrides).run.threads
+    forecast = Forecast(plan, list(pending), seconds, request.jobs, threads)
+    left = forecast.left({}, {})
+    console.print(
+        f"Running {len(pending)} step(s) of profile {request.profile!r} on {request.jobs} core(s)"
+        + ("." if left is None else f", {told(left)} by earlier runs.")
+    )
+    if watch(command, request.root, steps, forecast, output, lock, console):
+        state.keep()
         return
     failure = steps.failure()
     if failure is None:

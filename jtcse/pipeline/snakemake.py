@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from jtcse.core.files import ANSI, last_line
 from jtcse.experiments.zero_shot.parts import marker_of
+from jtcse.pipeline.plan import BOOK
+from jtcse.pipeline.schedule import Forecast, told
 
-BOOK = "book"
 PATIENCE = 10  # seconds between asking a run to stop and making it
+QUIET = 60  # seconds after which a log without news gets a line, so that it is seen to be alive
 
 
 class Steps:
@@ -28,6 +31,7 @@ class Steps:
         self._logs = {step: self.log(step) for step in pending}
         self._products = {step: self.product(step) for step in pending}
         self._before = {path: _stamp(path) for path in [*self._logs.values(), *self._products.values()]}
+        self.total = len(pending)
         self.started: dict[str, float] = {}
         self.finished: dict[str, float] = {}
 
@@ -57,10 +61,21 @@ class Steps:
         """Steps that have started and not finished, or failed."""
         return [step for step in self.started if step not in self.finished]
 
-    def doing(self) -> str:
-        """What runs right now, with the seconds so far."""
+    def took(self) -> dict[str, float]:
+        """Seconds of each finished step."""
+        return {step: end - self.started[step] for step, end in self.finished.items()}
+
+    def sofar(self) -> dict[str, float]:
+        """Seconds since each running step began."""
         now = time.perf_counter()
-        return "  ".join(f"{step} {now - self.started[step]:.0f} s" for step in self.running())
+        return {step: now - self.started[step] for step in self.running()}
+
+    def standing(self, forecast: Forecast) -> str:
+        """What runs now, what is left, and for how long."""
+        running, waiting = self.sofar(), len(self._logs) - len(self.started)
+        now = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in running.items()) or "planning"
+        seconds = forecast.left(self.took(), running)
+        return f"now {now} | {waiting} to come" + ("" if seconds is None else f", {told(seconds)} left")
 
     def failure(self) -> tuple[str, str, Path] | None:
         """Step, reason and log of what failed; None when nothing had started."""
@@ -74,18 +89,18 @@ class Steps:
 
 
 def watch(
-    command: Sequence[str], root: Path, steps: Steps, total: int, output: Path, lock: int, console: Console
+    command: Sequence[str], root: Path, steps: Steps, forecast: Forecast, output: Path, lock: int, console: Console
 ) -> bool:
-    """Run ``command``, telling each step's end as it comes; returns whether all went well.
+    """Run ``command``, telling what runs, what is left and each step's end as it comes; returns whether all went well.
 
     Args:
         command: the Snakemake call.
         root: folder it runs in.
         steps: of this run.
-        total: how many steps there are.
+        forecast: of the same steps.
         output: file for everything that Snakemake and papermill say.
         lock: descriptor that stays locked as long as anything of this run lives.
-        console: where to speak.
+        console: where to speak: in a terminal with a line that keeps changing, in a log with lines that stay.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as stream, console.status("planning") as status:
@@ -94,15 +109,27 @@ def watch(
             pass_fds=[lock], start_new_session=True,
         )  # fmt: skip
         with _guarded(process, lock):
-            ended = False
+            ended, spoke = False, time.monotonic()
             while not ended:
                 time.sleep(0.2)
                 ended = process.poll() is not None
-                for step in steps.look():
-                    seconds = steps.finished[step] - steps.started[step]
-                    console.print(f"[{len(steps.finished):2d}/{total}] {step:16} {seconds:6.1f} s", markup=False)
-                status.update(steps.doing() or "planning")
+                lines = _news(steps, forecast, console.is_terminal)
+                if not (lines or ended or console.is_terminal) and time.monotonic() - spoke > QUIET:
+                    lines = [f"        {steps.standing(forecast)}"]
+                for line in lines:
+                    console.print(line, markup=False, soft_wrap=True)
+                    spoke = time.monotonic()
+                status.update(escape(steps.standing(forecast)))
     return process.returncode == 0
+
+
+def _news(steps: Steps, forecast: Forecast, brief: bool) -> list[str]:
+    """A line for each step that has finished; in a log, where nothing else says it, with what is left."""
+    news, took, lines = steps.look(), steps.took(), []
+    for place, step in enumerate(news, len(took) - len(news) + 1):
+        line = f"[{place:2d}/{steps.total}] {step:16} {took[step]:6.1f} s"
+        lines.append(line if brief or step != news[-1] else f"{line} | {steps.standing(forecast)}")
+    return lines
 
 
 def exception(notebook: Path) -> str:

@@ -18,7 +18,7 @@ from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
 from jtcse.core import device, files
-from jtcse.core.code_closure import module_closure
+from jtcse.core.code_closure import Package, module_closure
 from jtcse.core.config import SECTIONS, load_settings, profiles
 from jtcse.core.errors import UserError
 from jtcse.pipeline import plan, reproduce
@@ -206,14 +206,29 @@ def test_closure_leaves_out_imports_of_functions_that_are_not_used(tmp_path: Pat
     for name in ("__init__", "top", "a", "b"):
         (package / f"{name}.py").write_text("x = y = z = 1\n")
     for text, beside in [
-        ("from jtcse.experiments.stages import one", {"a.py"}),
+        ("from jtcse.stages import one", {"a.py"}),
         ("from jtcse import stages\nstages.two()", {"b.py"}),
         ("from jtcse import stages as s\nprint(s)", {"a.py", "b.py"}),
-        ("import jtcse.experiments.stages", {"a.py", "b.py"}),
+        ("import jtcse.stages", {"a.py", "b.py"}),
     ]:
         (tmp_path / "use.py").write_text(text)
         found = {path.name for path in module_closure(tmp_path / "use.py", tmp_path)}
         assert found == {"__init__.py", "stages.py", "top.py"} | beside, text
+
+
+def test_one_package_gives_every_closure_and_a_new_one_sees_what_changed(tmp_path: Path) -> None:
+    package = tmp_path / "jtcse"
+    package.mkdir()
+    (package / "a.py").write_text("from jtcse.b import f\n")
+    (package / "b.py").write_text("def f():\n    import jtcse.c\n\ndef g():\n    import jtcse.d\n")
+    (package / "c.py").write_text("from jtcse.b import g\n")
+    (package / "d.py").write_text("import jtcse.a\n")  # a circle
+    once = Package(tmp_path)
+    for name, rest in {"a": "bcd", "b": "acd", "c": "abd"}.items():
+        found = [path.stem for path in once.closure(package / f"{name}.py")]
+        assert found == list(rest) == [path.stem for path in module_closure(package / f"{name}.py", tmp_path)]
+    (package / "c.py").write_text("from jtcse.b import nothing\n")
+    assert [path.stem for path in Package(tmp_path).closure(package / "a.py")] == ["b", "c"]
 
 
 def test_plan_is_refused_when_a_need_or_a_section_is_unknown(tmp_path: Path) -> None:

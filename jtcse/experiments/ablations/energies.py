@@ -8,7 +8,7 @@ from jtcse.core.record import Metric
 from jtcse.core.run import Run
 from jtcse.evaluation.energy import REFERENCE, readings
 from jtcse.experiments.ablations.grids import Cell
-from jtcse.experiments.stages import NAMES
+from jtcse.experiments.names import NAMES
 
 if TYPE_CHECKING:
     from pandas import DataFrame

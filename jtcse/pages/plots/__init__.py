@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jtcse.experiments.stages import NAMES
+from jtcse.experiments.names import NAMES
 from jtcse.pages.furniture.style import COLOURS, CYCLE, panels
 
 if TYPE_CHECKING:

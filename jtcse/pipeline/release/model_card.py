@@ -80,7 +80,7 @@ def _result(story: Story, task: str, metric: Metric) -> EvalResult:
 
 
 def _what(story: Story) -> str:
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
     from jtcse.paper.ledger.all_records import load_scale
 
     made, shape = story.maker, story.shape
@@ -136,7 +136,7 @@ Averages compared on the same pairs. This model, beside
 
 
 def _table(story: Story) -> str:
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
 
     columns = [story.metrics(system) for system in (story.system, *BESIDE)]
     heads = ["task", "pairs", f"**{SYSTEMS[story.system]}**", *(SYSTEMS[system] for system in BESIDE)]
@@ -150,7 +150,7 @@ def _points(metric: Metric) -> str:
 
 def _differences(story: Story) -> str:
     """The paired differences of averages that the record has for this system, in words."""
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
 
     begin = f"difference/{story.system}-"
     found = [one for one in story.scores.metrics if one.name.startswith(begin)]

@@ -39,8 +39,8 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     """The rows of Table I that this run has, by their names there: what ``seven_tasks`` left, the untrained encoder and SimCSE.
 
     None in a profile that trains nothing: its rows are in the records of the encoders (``released_leads``).
-    The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grids' (``variants.py``),
-    trained in this run from the same encoder on the same text, here on all pairs.
+    The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grids' cell,
+    trained in this run from the same encoder on the same text, here scored on all pairs.
 
     Raises:
         UserError: the seven tasks were not measured, or the start is missing.
@@ -61,16 +61,8 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     found[backbone(settings)] = score_sets(
         start, graded(run)[1], resamples=settings.evaluation.resamples, seed=settings.run.seed
     )
-    found["SimCSE"] = scores(_on_all_pairs(run), Cell("simcse", "simcse", {}), settings.ablations.seeds[0])
+    found["SimCSE"] = scores(run, Cell("simcse", "simcse"), settings.ablations.seeds[0])
     return found
-
-
-def _on_all_pairs(run: Run) -> Run:
-    """The run without the grids' limit of pairs: the other rows were measured on all."""
-    from jtcse.core.run import Run
-
-    grids = run.settings.ablations.model_copy(update={"pair_limit": None})
-    return Run(run.name, run.profile, run.settings.model_copy(update={"ablations": grids}), run.workspace)
 
 
 def table1_metrics(scores: Scores, settings: Settings) -> list[Metric]:

@@ -325,7 +325,7 @@ def test_a_race_leaves_its_record_of_all_cells(raced) -> None:
     assert made.metric("race/simcse/steps").value == 4
     done = [Cell("simcse", TUNING_SEED), Cell("simcse", 1), Cell("vanilla", 1)]
     assert made.provenance.seconds == pytest.approx(sum(cells.seconds(raced, cell) for cell in done), abs=0.1)
-    best = {rate: cells.workshop.story(place).best_score for rate, place in cells._tries(raced, "simcse").items()}
+    best = {rate: cells.story(place).best_score for rate, place in cells._tries(raced, "simcse").items()}
     assert made.metric("race/simcse/rate").value == max(best, key=best.__getitem__)
     found = cells.result(raced, done[1])
     assert made.metric("race/simcse/average").value == pytest.approx(average(found.scores).points)
@@ -356,7 +356,7 @@ def test_a_cell_ends_when_the_race_does(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path, {"race.steps": 100_000})
     asked = {"system": "simcse", "seed": 1, "profile": "embedded", "workdir": str(tmp_path)}
     line = json.dumps(asked | {"settings": run.settings.model_dump(mode="json")})
-    command = [sys.executable, "-m", "jtcse.experiments.race.cell"]
+    command = [sys.executable, "-m", "jtcse.experiments.race.running"]
     place = Path(__file__).parents[2]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=place, stderr=subprocess.DEVNULL) as process:
         process.stdin.write(line.encode() + b"\n")
@@ -373,7 +373,7 @@ def test_bad_words_and_an_empty_workspace_are_one_sentence(tmp_path: Path) -> No
         cli_race.race(seeds="1,b", profile="embedded", workdir=tmp_path)
     with pytest.raises(UserError, match="did you mean 'simcse'"):
         cli_race.race(systems="simcze", profile="embedded", workdir=tmp_path)
-    with pytest.raises(UserError, match="jtcse train --stage"):
+    with pytest.raises(UserError, match="make it first: jtcse reproduce --only"):
         cli_race.race(systems="simcse", profile="embedded", workdir=tmp_path)
 
 

@@ -85,15 +85,13 @@ class Runner:
                 continue
             del self.running[cell]
             process.stdin.close()
-            if process.returncode == 0 and is_done(self.run, cell):
+            if process.returncode == 0:
                 bar.update()
                 continue
             self.failed[cell] = said = self._reason(cell, process.returncode)
             bar.write(f"{cell} failed: {said}; its log is {self.log(cell)}", file=sys.stderr)
 
     def _reason(self, cell: Cell, status: int) -> str:
-        if status == 0:
-            return "the package's code was changed while it ran, so what it made is of another version"
         said = last_line(self.log(cell).read_text(encoding="utf8", errors="replace"))
         return said if status < KILLED else f"it was ended from outside, or ran out of memory; it last said: {said}"
 
@@ -113,7 +111,7 @@ class Runner:
             "sh",
             sys.executable,
             "-m",
-            "jtcse.experiments.race.cell",
+            "jtcse.experiments.race.running",
             cell.system,
             str(cell.seed),
         ]
@@ -181,3 +179,7 @@ def _end_with_the_race() -> None:
     while os.read(0, 1):  # nothing more is ever sent: this waits for the end
         pass
     os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

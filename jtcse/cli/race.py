@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jtcse.core.errors import UserError
 from jtcse.experiments.race.command import run_race
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:

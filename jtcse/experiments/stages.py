@@ -61,7 +61,7 @@ def _generated_data(run: Run) -> dict[str, int]:
     data, seed, limit = run.workspace.data, run.settings.run.seed, run.settings.data.corpus_limit
     corpus = write_corpus(world.corpus(seed, limit), data / "corpus.txt", name="the generated world")
     for number, language in enumerate(run.settings.translation.languages, 1):
-        write_pairs(world.pairs(seed, limit, language), data / f"round_trip_{number}.tsv")
+        write_round_trips(run, language, data / f"round_trip_{number}.tsv")
     for name, pairs in world.pair_sets(seed).items():
         save_pair_set(pairs, data / "pairs" / f"{name}.csv")
     return {"sentences": len(corpus), "round-trip pairs, each tower": limit}
@@ -73,18 +73,23 @@ def _real_data(run: Run) -> dict[str, int]:
     counts = {"sentences": len(corpus)}
     for number, language in enumerate(settings.translation.languages, 1):
         if _tower(run, number).view == "round_trip":
-            counts[f"round-trip pairs, tower {number}"] = _translate(run, corpus, number, language)
+            pairs = write_round_trips(run, language, data / f"round_trip_{number}.tsv")
+            counts[f"round-trip pairs, tower {number}"] = len(pairs)
     return counts
 
 
-def _translate(run: Run, corpus: LineCorpus, number: int, language: str) -> int:
+def write_round_trips(run: Run, language: str, out: Path) -> PairCorpus:
+    """Write the run's sentences with their translation into a language and back; a killed translation goes on there."""
+    settings, translation = run.settings, run.settings.translation
+    if settings.data.corpus == "generated":
+        from jtcse.data import world
+
+        return write_pairs(world.pairs(settings.run.seed, settings.data.corpus_limit, language), out)
     from jtcse.data.translate import round_trip
 
-    settings = run.settings.translation
-    size = min(len(corpus), settings.limit or len(corpus))
-    out = run.workspace.data / f"round_trip_{number}.tsv"
-    round_trip([corpus[i] for i in range(size)], language, out, batch_size=settings.batch_size, beams=settings.beams)
-    return len(PairCorpus(out))
+    corpus = LineCorpus(run.text())
+    texts = [corpus[i] for i in range(min(len(corpus), translation.limit or len(corpus)))]
+    return round_trip(texts, language, out, batch_size=translation.batch_size, beams=translation.beams)
 
 
 def starting_encoder(run: Run) -> History:
@@ -182,25 +187,12 @@ class Measured:
 
     def metrics(self) -> list:
         """One metric a score and one an average over tasks, named ``system/task``."""
-        from jtcse.core.record import Metric
-        from jtcse.evaluation.sts import average
+        from jtcse.evaluation.sts import average, metric
 
         found = []
         for system, scores in self.scores.items():
-            found += [
-                Metric(name=f"{system}/{s.task}", value=s.points, n=s.n, low=s.low, high=s.high)
-                for s in scores.values()
-            ]
-            mean = average(scores)
-            found.append(
-                Metric(
-                    name=f"{system}/average",
-                    value=mean.points,
-                    n=sum(s.n for s in scores.values()),
-                    low=mean.low,
-                    high=mean.high,
-                )
-            )
+            found += [metric(f"{system}/{score.task}", score, score.n) for score in scores.values()]
+            found.append(metric(f"{system}/average", average(scores), sum(score.n for score in scores.values())))
         return found
 
 
@@ -220,17 +212,14 @@ def evaluate_all(run: Run, systems: Sequence[str] = tuple(SYSTEMS)) -> Measured:
     """Score systems on the graded sets; per-pair scores go to ``scores/<system>.npz``."""
     from jtcse.evaluation.sts import save_scores, score_sets
 
-    _, sets = graded(run)
+    evaluation, sets, measured = run.settings.evaluation, graded(run)[1], {}
     once = {name: _Once(open_system(run, name)) for name in systems if name not in ("sum", "jtcse")}
-    measured = {}
     for name in systems:
         together = name == "sum" and {"tower_1", "tower_2"} <= once.keys()
         encoder = (
             SumEncoder([once["tower_1"], once["tower_2"]]) if together else once.get(name) or open_system(run, name)
         )
-        measured[name] = score_sets(
-            encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed
-        )
+        measured[name] = score_sets(encoder, sets, resamples=evaluation.resamples, seed=run.settings.run.seed)
         save_scores(run.workspace.scores / f"{name}.npz", measured[name])
     return Measured(measured)
 

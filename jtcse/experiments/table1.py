@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jtcse.core.config import Settings
+from jtcse.core.config import UNTRAINED, Settings
 from jtcse.core.errors import UserError
 from jtcse.systems.cards import card
-from jtcse.systems.settings import backbone_of, systems
-
-RACE = "race"  # the run
-RANKING = "ranking/print"  # the metric that holds the rank correlation with print
+from jtcse.systems.settings import HALVES, backbone_of, systems
 
 if TYPE_CHECKING:
-    from jtcse.core.config import Settings
     from jtcse.core.record import Metric
     from jtcse.core.run import Run
     from jtcse.evaluation.statistics.spearman import Estimate
@@ -24,14 +20,14 @@ if TYPE_CHECKING:
 
     Scores = Mapping[str, Mapping[str, TaskScore]]
 
+RACE = "race"  # the run
+RANKING = "ranking/print"  # the metric that holds the rank correlation with print
 TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR"}  # our names of tasks to those in ids
 SEVEN, REFERENCE = "7Avg", "SimCSE"
 
 
 def backbone(settings: Settings) -> str:
     """The half of Table I that a profile's encoder belongs beside."""
-    from jtcse.systems.settings import HALVES, backbone_of
-
     return HALVES[backbone_of(settings.encoder.name)]
 
 
@@ -45,7 +41,6 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     Raises:
         UserError: the seven tasks were not measured, or the start is missing.
     """
-    from jtcse.core.config import UNTRAINED
     from jtcse.encoders.encoder import open_encoder
     from jtcse.evaluation.sts import read_scores, score_sets
     from jtcse.experiments.ablations.cells import scores
@@ -158,7 +153,6 @@ def rows(names: Iterable[str], settings: Settings) -> dict[str, str]:
 
 def printed_averages(names: Iterable[str], settings: Settings) -> dict[str, float]:
     """The printed average of the seven tasks in the profile's half of Table I, of systems that have one."""
-    from jtcse.experiments.table1 import SEVEN, backbone
     from jtcse.paper.printed import values
 
     print_ = values()["value"].dropna()

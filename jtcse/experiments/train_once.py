@@ -63,14 +63,9 @@ def training_key(run: Run, **parts: Any) -> str:
     Args:
         parts: settings, seed, text, starting weights and so on, as ``store.key_of`` takes them.
     """
-    data, pairs = run.settings.data, run.workspace.data / "pairs"
-    looked_at = pairs if data.pair_sets == "generated" and pairs.is_dir() else data.pair_sets
-    return key_of(
-        version=TRAINING_VERSION,
-        format=str(number_format(run.settings.run.precision)),
-        development=[looked_at, data.pair_limit],
-        **parts,
-    )
+    precision, data, pairs = run.settings.run.precision, run.settings.data, _made_pairs(run)
+    looked_at = [pairs if pairs and pairs.is_dir() else data.pair_sets, data.pair_limit]
+    return key_of(version=TRAINING_VERSION, format=str(number_format(precision)), development=looked_at, **parts)
 
 
 def tower_to_train(place: Path | str, settings: Any, what: str):
@@ -99,10 +94,18 @@ def tower_encoder(run: Run, model, tokenizer) -> TowerEncoder:
 
 def graded(run: Run) -> tuple[PairSet, dict[str, PairSet]]:
     """The development set and the graded sets of a run's profile."""
+    data, tasks = run.settings.data, run.settings.evaluation.tasks
+    sets = load_pair_sets(data.pair_sets, folder=_made_pairs(run), names=tasks, limit=data.pair_limit)
+    return _looked_at(run), sets
+
+
+def _looked_at(run: Run) -> PairSet:
     data = run.settings.data
-    folder = run.workspace.data / "pairs" if data.pair_sets == "generated" else None
-    sets = load_pair_sets(data.pair_sets, folder=folder, names=run.settings.evaluation.tasks, limit=data.pair_limit)
-    return load_development(data.pair_sets, folder=folder, limit=data.pair_limit), sets
+    return load_development(data.pair_sets, folder=_made_pairs(run), limit=data.pair_limit)
+
+
+def _made_pairs(run: Run) -> Path | None:
+    return run.workspace.data / "pairs" if run.settings.data.pair_sets == "generated" else None
 
 
 def development(run: Run, encoder: Encoder, limit: int | None = None) -> float:
@@ -110,6 +113,6 @@ def development(run: Run, encoder: Encoder, limit: int | None = None) -> float:
     from jtcse.evaluation.statistics.spearman import spearman
     from jtcse.evaluation.sts import cosine
 
-    pairs = graded(run)[0].thinned(limit)
+    pairs = _looked_at(run).thinned(limit)
     vectors = encoder.encode([*pairs.first, *pairs.second])
     return 100 * spearman(cosine(vectors[: len(pairs)], vectors[len(pairs) :]), pairs.gold)

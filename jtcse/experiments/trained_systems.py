@@ -19,8 +19,9 @@ from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 from jtcse.core.run import Run, derive_seed, peak_memory
 from jtcse.core.store import key_of, made_once, unfinished
-from jtcse.data.corpus import LineCorpus, PairCorpus, write_pairs
+from jtcse.data.corpus import LineCorpus, PairCorpus
 from jtcse.encoders.encoder import Encoder, TowerEncoder
+from jtcse.experiments.stages import write_round_trips
 from jtcse.experiments.train_once import Spec, development, tower_to_train, train_once, training_key
 from jtcse.systems.settings import fragment, module_of, system_settings
 from jtcse.training.objective import make_head
@@ -81,7 +82,7 @@ class Workshop:
         def make(fresh: Path) -> None:
             growing = unfinished(folder, key) / "pairs.tsv"
             growing.parent.mkdir(exist_ok=True)
-            _write_round_trips(self.run, language, growing)
+            write_round_trips(self.run, language, growing)
             growing.replace(fresh / growing.name)
 
         return PairCorpus(made_once(folder, key, make) / "pairs.tsv")
@@ -236,17 +237,3 @@ def _make(shop: Workshop, folder: Path) -> None:
     )
     encoder.save(folder / "model")
     write_atomically(folder / STORY, json.dumps(asdict(told), indent=1) + "\n")
-
-
-def _write_round_trips(run: Run, language: str, path: Path) -> None:
-    settings, translation = run.settings, run.settings.translation
-    if settings.data.corpus == "generated":
-        from jtcse.data import world
-
-        write_pairs(world.pairs(settings.run.seed, settings.data.corpus_limit, language), path)
-        return
-    from jtcse.data.translate import round_trip
-
-    corpus = LineCorpus(run.text())
-    texts = [corpus[i] for i in range(min(len(corpus), translation.limit or len(corpus)))]
-    round_trip(texts, language, path, batch_size=translation.batch_size, beams=translation.beams)

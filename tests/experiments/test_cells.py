@@ -24,7 +24,7 @@ from jtcse.evaluation.energy import REFERENCE, energies, readings
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 from jtcse.evaluation.poolings import pooled
 from jtcse.evaluation.sts import cosine
-from jtcse.experiments import stages, train_once
+from jtcse.experiments import one_cell, stages, train_once
 from jtcse.experiments.ablations import cells as variants
 from jtcse.experiments.ablations import effects, starting_towers, train_cell
 from jtcse.experiments.ablations.claim_effects import claims
@@ -148,6 +148,14 @@ def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path
     children = [child(lambda: variants.scores(run, cell, 1)) for _ in range(2)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
     assert log.read_text() == "once\n"
+
+
+def test_a_cell_is_done_by_its_id_and_an_unknown_one_is_a_sentence(run: Run, trainings: list[str]) -> None:
+    for _ in range(2):
+        one_cell.do(run, "code/base", 2)
+    assert trainings == ["code/base, seed 2"] and variants.place_of(run, variants.find(run, "code/base"), 2).is_dir()
+    with pytest.raises(UserError, match=r"unknown cell 'table10/NCEE'; did you mean 'table10/NCE'"):
+        one_cell.do(run, "table10/NCEE", 1)
 
 
 def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:

@@ -75,7 +75,9 @@ def training_code() -> dict[str, str]:
 
 def complaint(now: dict, then: dict) -> str:
     """What to do about changed files; empty where nothing changed."""
-    changed = sorted(name for name in now["files"].keys() | then["files"] if now["files"].get(name) != then["files"].get(name))
+    changed = sorted(
+        name for name in now["files"].keys() | then["files"] if now["files"].get(name) != then["files"].get(name)
+    )
     if not changed and now["version"] == then["version"]:
         return ""
     update = f"write the digests anew: python {Path(__file__).relative_to(ROOT)}"

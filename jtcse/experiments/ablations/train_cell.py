@@ -154,16 +154,19 @@ def trained(run: Run, cell: Cell, seed: int | None, folder: Path, key: str) -> E
         (first, tokenizer), (second, other) = opened
         check_same_words(tokenizer, other)
         objective = (HiddenModulus if cell.modulus == "hidden" else JTCSE)(first, second, tokenizer, corpus, stage)
-    encoder, chosen = (
-        _summed([tower_encoder(run, *one) for one in opened]),
-        single or run.settings.ablations.steps is None,
+    encoder = _summed([tower_encoder(run, *one) for one in opened])
+    chosen = single or run.settings.ablations.steps is None
+    spec = Spec(
+        title=f"{cell.id}, seed {seed}",
+        objective=objective,
+        seed=seed or 0,
+        stream=("ablation", single),
+        folder=folder,
+        key=key,
+        encoder=encoder if chosen else None,
+        rate=stage.tower_1.learning_rate if single else None,
     )
-    title, stream, rate = (
-        f"{cell.id}, seed {seed}",
-        ("ablation", single),
-        stage.tower_1.learning_rate if single else None,
-    )
-    train_once(run, Spec(title, objective, seed or 0, stream, folder, key, encoder if chosen else None, rate))
+    train_once(run, spec)
     return encoder
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, last_line
 from jtcse.core.run import Run
+from jtcse.experiments.one_cell import order
 from jtcse.experiments.race.cells import Cell, is_done, waits_for
 
 if TYPE_CHECKING:
@@ -104,26 +103,14 @@ class Runner:
         given = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         # Through a shell: what this process starts itself begins with this one's memory as its peak (Linux). The names at the
         # end are for those who list processes.
-        command = [
-            "sh",
-            "-c",
-            '"$@"; exit $?',
-            "sh",
-            sys.executable,
-            "-m",
-            "jtcse.experiments.race.running",
-            cell.system,
-            str(cell.seed),
-        ]
+        words = [sys.executable, "-m", "jtcse.experiments.one_cell", cell.system, str(cell.seed)]
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                command, bufsize=0, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-                env=os.environ | given, start_new_session=True,
+                ["sh", "-c", '"$@"; exit $?', "sh", *words], bufsize=0, stdin=subprocess.PIPE, stdout=stream,
+                stderr=subprocess.STDOUT, env=os.environ | given, start_new_session=True,
             )  # fmt: skip
-        asked = {"system": cell.system, "seed": cell.seed, "profile": self.run.profile}
-        asked |= {"workdir": str(self.run.workspace.root), "settings": self.run.settings.model_dump(mode="json")}
         with suppress(BrokenPipeError):  # a process that is gone already has said why in its log
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.write(order(self.run, f"race/{cell.system}", cell.seed).encode())
         return process
 
     def _bar(self) -> tqdm:
@@ -153,33 +140,3 @@ def _alone(run: Run) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"another 'jtcse race' is at work in {folder}; wait for its end, or stop it") from error
         yield
-
-
-def main() -> int:
-    """Do the cell; a user's error is one sentence and status 2."""
-    from jtcse.core.config import Settings
-    from jtcse.core.run import Run, Workspace
-    from jtcse.experiments.race.cells import Cell, do
-
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_race, daemon=True).start()
-    settings = Settings.model_validate_json(json.dumps(asked["settings"]))
-    try:
-        do(
-            Run("race", asked["profile"], settings, Workspace(asked["workdir"])),
-            Cell(asked["system"], asked["seed"]),
-        )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _end_with_the_race() -> None:
-    while os.read(0, 1):  # nothing more is ever sent: this waits for the end
-        pass
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

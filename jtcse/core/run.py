@@ -16,9 +16,18 @@ import numpy as np
 
 from jtcse.core.config import Settings, load_settings
 from jtcse.core.device import decided_once, instructions
+from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, sha256
 from jtcse.core.record import Metric, Provenance, RunRecord, write_record
 
+MADE_BY = {
+    "start": "encoder",
+    "tower_1": "stage1",
+    "tower_2": "stage1",
+    "twin": "stage2",
+    "distilled": "distillation",
+}
+"""Models of a run in the order of their making, and the notebook that makes each."""
 PACKAGES = ("torch", "transformers", "numpy", "datasets", "accelerate", "tokenizers")
 
 
@@ -60,6 +69,25 @@ class Run:
 
             torch.set_num_threads(settings.run.threads)
         self._clock, self._started = time.perf_counter(), datetime.now(UTC)
+
+    def text(self) -> Path:
+        """The file of sentences that the run trains on.
+
+        Raises:
+            UserError: it is not there; the sentence says how to make it.
+        """
+        return self._needed("corpus", self.workspace.data / "corpus.txt", "data")
+
+    def model(self, name: str) -> Path:
+        """The folder of a stage's product; errors as of ``text``."""
+        return self._needed("model", self.workspace.model(name), MADE_BY[name])
+
+    def _needed(self, kind: str, path: Path, notebook: str) -> Path:
+        if not path.exists():
+            raise UserError(
+                f"no {kind} at {path}; make it first: jtcse reproduce --only {notebook} --profile {self.profile}"
+            )
+        return path
 
     def seed(self, *names: object) -> int:
         """The seed of a named random stream of this run."""

@@ -1,17 +1,20 @@
-"""What is made once and kept under a hash of all that it depends on: hashes of content and of code, and locks."""
+"""What is made once and kept under a hash of all that it depends on: hashes of content, and locks."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Collection, Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jtcse.core.files import ROOT, sha256
+from pydantic import BaseModel
 
-PACKAGE = ROOT / "jtcse"
+from jtcse.core.files import new_folder, put_back, sha256
 
 
 def content(path: Path) -> str:
@@ -25,20 +28,36 @@ def _content(path: Path, stamps: tuple) -> str:
     return sha256(path)
 
 
-@cache
-def code(module: str, without: Collection[str]) -> str:
-    """Hash of a module's file and of those of the package that it uses.
+def key_of(**parts: Any) -> str:
+    """Hash of what a thing hangs on, by name: paths stand for what they hold, settings and plain values for themselves."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_told).encode()).hexdigest()[:20]
+
+
+def _told(part: Path | BaseModel) -> Any:
+    return content(part) if isinstance(part, Path) else part.model_dump(mode="json")
+
+
+def made_once(folder: Path, key: str, make: Callable[[Path], Any]) -> Path:
+    """The folder ``folder/key``, made if it is not there: whole or not at all, by one of all processes that want it.
 
     Args:
-        module: path inside the package.
-        without: names of files that decide nothing of what is kept, or whose values are in its key anyway.
+        make: fills the empty folder that it is given, which then takes its place. What it leaves in ``unfinished(folder, key)``
+            survives a kill, so that the next call can go on from there; it goes once the folder is made.
     """
-    from jtcse.core.code_closure import module_closure
+    place = folder / key
+    if not place.is_dir():
+        with alone(place):
+            put_back(place)
+            if not place.is_dir():  # another process may have made it while this one waited
+                with new_folder(place) as fresh:
+                    make(fresh)
+            shutil.rmtree(unfinished(folder, key), ignore_errors=True)
+    return place
 
-    start = PACKAGE / module
-    files = {start, *(file for file in module_closure(start, ROOT) if file.name not in without)}
-    text = "\n".join(f"{file.relative_to(ROOT).as_posix()} {sha256(file)}" for file in sorted(files))
-    return hashlib.sha256(text.encode()).hexdigest()
+
+def unfinished(folder: Path, key: str) -> Path:
+    """Where what ``made_once`` is making keeps what it wants to go on from after a kill, such as checkpoints."""
+    return folder / f"{key}.unfinished"
 
 
 @contextmanager

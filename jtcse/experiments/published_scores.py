@@ -17,11 +17,10 @@ from jtcse.core.errors import UserError, unknown
 if TYPE_CHECKING:
     from jtcse.core.run import Run
     from jtcse.evaluation.sts import TaskScore
-    from jtcse.experiments.ablations.grids import Cell
 
 FOLDER, INDEX = "scores", "index.json"
 VALUES = "points_low_high"  # (tasks, 3), beside an array of cosines a task
-SYSTEMS_PAGE, CODE_PAGE = "seven_tasks", "paper_and_code"
+SYSTEMS_PAGE = "seven_tasks"
 Owner = tuple[str, int | None]  # id of a system or cell, training seed
 
 
@@ -71,7 +70,7 @@ def gathered(run: Run, pages: Collection[str]) -> tuple[dict[str, bytes], list[O
         files[gold_name] = gold
         index[name] = {
             "cells": [{"id": id, "seed": seed} for id, seed in owners],
-            "key": place.parts[1] if place.parts[0] == "variants" else None,
+            "key": place.parts[2] if place.parts[0] == "variants" else None,
             "from": place.as_posix(),
             "sha256": sha256(path),
             "gold": gold_name,
@@ -83,33 +82,15 @@ def gathered(run: Run, pages: Collection[str]) -> tuple[dict[str, bytes], list[O
 
 def _sources(run: Run, pages: Collection[str]) -> Iterator[tuple[Owner, Path]]:
     """Every system and cell of the published pages, and where its scores lie if they were made."""
+    from jtcse.experiments.ablations import cells
+    from jtcse.experiments.ablations.grids import GRIDS
     from jtcse.experiments.names import SYSTEMS
 
     for name in SYSTEMS if SYSTEMS_PAGE in pages else ():
         yield (name, None), run.workspace.scores / f"{name}.npz"
-    for cell, seed in _members(run, pages):
-        yield (cell.id, seed), _place(run, cell, seed)
-
-
-def _members(run: Run, pages: Collection[str]) -> Iterator[tuple[Cell, int | None]]:
-    """Cells with seeds of the grids whose pages are published; the texts that they were trained on are there then."""
-    from jtcse.experiments.ablations import cells, discrepancy_effects, grids
-
-    for place in grids.PLACES:
-        if place in pages:
-            yield from cells.members(run, place)
-    if CODE_PAGE in pages:
-        for cell in discrepancy_effects.cells(run.settings):
-            yield from ((cell, seed) for seed in grids.seeds("code", run.settings))
-
-
-def _place(run: Run, cell: Cell, seed: int | None) -> Path:
-    """Where the scores of a variant lie; a folder that is not whole counts as none."""
-    from jtcse.experiments.ablations import cells
-
-    folder = run.workspace.root / "variants" / cells.key(run, cell, seed if cell.seeded else None)
-    whole = folder if (folder / cells.FACTS).is_file() else folder / "unfinished"
-    return whole / f"{cell.pooling or run.settings.encoder.pooling}.npz"
+    for place in GRIDS:
+        for cell, seed in cells.members(run, place) if place in pages else ():
+            yield (cell.id, seed), cells.place_of(run, cell, seed) / cells.scores_file(run, cell)
 
 
 def _name(owner: Owner, taken: Mapping[str, Any]) -> str:

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jtcse.core.config import Training
 from jtcse.core.errors import UserError
-from jtcse.core.files import sha256
 from jtcse.core.run import Run
 from jtcse.data.corpus import LineCorpus, PairCorpus, open_corpus, write_corpus, write_pairs
-from jtcse.data.pairs import PairSet, load_development, load_pair_sets, save_pair_set
+from jtcse.data.pairs import save_pair_set
 from jtcse.encoders.batches import check_same_words
-from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
-from jtcse.encoders.loading import load_tower, usable_positions
-from jtcse.experiments.names import NAMES as NAMES
+from jtcse.encoders.encoder import SumEncoder, open_encoder
+from jtcse.encoders.loading import load_tower
 from jtcse.experiments.names import SYSTEMS
-from jtcse.training.trainer import History, train
+from jtcse.experiments.train_once import Spec, graded, tower_encoder, tower_to_train, train_once, training_key
+from jtcse.training.trainer import History
 
 
 def prepare_data(run: Run) -> dict[str, int]:
@@ -45,7 +43,7 @@ def _generated_data(run: Run) -> dict[str, int]:
     data, seed, limit = run.workspace.data, run.settings.run.seed, run.settings.data.corpus_limit
     corpus = write_corpus(world.corpus(seed, limit), data / "corpus.txt", name="the generated world")
     for number, language in enumerate(run.settings.translation.languages, 1):
-        write_pairs(world.pairs(seed, limit, language), data / f"round_trip_{number}.tsv")
+        write_round_trips(run, language, data / f"round_trip_{number}.tsv")
     for name, pairs in world.pair_sets(seed).items():
         save_pair_set(pairs, data / "pairs" / f"{name}.csv")
     return {"sentences": len(corpus), "round-trip pairs, each tower": limit}
@@ -57,52 +55,45 @@ def _real_data(run: Run) -> dict[str, int]:
     counts = {"sentences": len(corpus)}
     for number, language in enumerate(settings.translation.languages, 1):
         if _tower(run, number).view == "round_trip":
-            counts[f"round-trip pairs, tower {number}"] = _translate(run, corpus, number, language)
+            pairs = write_round_trips(run, language, data / f"round_trip_{number}.tsv")
+            counts[f"round-trip pairs, tower {number}"] = len(pairs)
     return counts
 
 
-def _translate(run: Run, corpus: LineCorpus, number: int, language: str) -> int:
+def write_round_trips(run: Run, language: str, out: Path) -> PairCorpus:
+    """Write the run's sentences with their translation into a language and back; a killed translation goes on there."""
+    settings, translation = run.settings, run.settings.translation
+    if settings.data.corpus == "generated":
+        from jtcse.data import world
+
+        return write_pairs(world.pairs(settings.run.seed, settings.data.corpus_limit, language), out)
     from jtcse.data.translate import round_trip
 
-    settings = run.settings.translation
-    size = min(len(corpus), settings.limit or len(corpus))
-    out = run.workspace.data / f"round_trip_{number}.tsv"
-    more = {"batch_size": settings.batch_size, "beams": settings.beams, "precision": run.settings.run.precision}
-    round_trip([corpus[i] for i in range(size)], language, out, **more)
-    return len(PairCorpus(out))
-
-
-def graded(run: Run) -> tuple[PairSet, dict[str, PairSet]]:
-    """The development set and the graded sets of a run's profile."""
-    data = run.settings.data
-    folder = run.workspace.data / "pairs" if data.pair_sets == "generated" else None
-    sets = load_pair_sets(data.pair_sets, folder=folder, names=run.settings.evaluation.tasks, limit=data.pair_limit)
-    return load_development(data.pair_sets, folder=folder, limit=data.pair_limit), sets
+    corpus = LineCorpus(run.text())
+    texts = [corpus[i] for i in range(min(len(corpus), translation.limit or len(corpus)))]
+    more = {"batch_size": translation.batch_size, "beams": translation.beams, "precision": settings.run.precision}
+    return round_trip(texts, language, out, **more)
 
 
 def starting_encoder(run: Run) -> History:
     """Pre-train the generated encoder, or fetch the named one, into ``models/start``. A fetched one has an empty history."""
-    settings, folder = run.settings, run.workspace.model("start")
+    settings = run.settings
     if settings.encoder.name != "generated":
-        model, tokenizer = load_tower(settings.encoder.name)
-        _save(TowerEncoder(model, tokenizer, pooling=settings.encoder.pooling), folder)
+        _save(tower_encoder(run, *load_tower(settings.encoder.name)), run.workspace.model("start"))
         return History()
     from jtcse.core.device import device
     from jtcse.data.world import vocabulary
     from jtcse.training.pretraining import MaskedLanguageModel, small_bert, word_tokenizer
 
-    tokenizer = word_tokenizer(vocabulary(), settings.pretrain.max_length)
-    model = small_bert(
-        settings.encoder,
-        len(tokenizer),
-        settings.pretrain.max_length,
-        settings.pretrain.dropout or 0.0,
-        run.seed("weights") % 2**63,
-    ).to(device())
-    objective = MaskedLanguageModel(model, tokenizer, _corpus(run), settings.pretrain)
-    history = _train(run, "start", objective, settings.pretrain, settings.pretrain.learning_rate, None, "MLM")
-    _save(TowerEncoder(model.bert, tokenizer, pooling=settings.encoder.pooling), folder)
-    return history
+    pretrain = settings.pretrain
+    tokenizer = word_tokenizer(vocabulary(), pretrain.max_length)
+    seed = run.seed("weights") % 2**63
+    model = small_bert(settings.encoder, len(tokenizer), pretrain.max_length, pretrain.dropout or 0.0, seed).to(
+        device()
+    )
+    objective = MaskedLanguageModel(model, tokenizer, LineCorpus(run.text()), pretrain)
+    encoder = tower_encoder(run, model.bert, tokenizer)
+    return _train(run, "start", "MLM", objective, encoder, selected=False, made_of=[run.text(), settings.encoder])
 
 
 def train_tower(run: Run, number: int) -> History:
@@ -110,85 +101,65 @@ def train_tower(run: Run, number: int) -> History:
     from jtcse.data.views import make_view
     from jtcse.systems.simcse import SimCSE
 
-    settings, tower, name = run.settings.stage1, _tower(run, number), f"tower_{number}"
-    model, tokenizer = _to_train(_needed(run, "start"), settings)
-    if tower.view == "round_trip":
-        corpus, view = (
-            PairCorpus(run.workspace.data / f"round_trip_{number}.tsv"),
-            make_view("dropout", run.settings.data.view_rate),
-        )
-    else:
-        corpus, view = _corpus(run), make_view(tower.view, run.settings.data.view_rate)
-    objective = SimCSE(model, tokenizer, corpus, settings, view)
-    encoder = _tower_encoder(run, model, tokenizer)
-    history = _train(
-        run,
-        name,
-        objective,
-        settings,
-        tower.learning_rate,
-        encoder,
-        f"stage 1, tower {number} ({tower.view})",
-        extra=(tower.view, sha256(_needed(run, "start"))),
-    )
-    _save(encoder, run.workspace.model(name))
-    return history
+    settings, tower, start = run.settings.stage1, _tower(run, number), run.model("start")
+    translated = tower.view == "round_trip"
+    text = run.workspace.data / f"round_trip_{number}.tsv" if translated else run.text()
+    view = make_view("dropout" if translated else tower.view, run.settings.data.view_rate)
+    model, tokenizer = tower_to_train(start, settings, "stage1")
+    objective = SimCSE(model, tokenizer, (PairCorpus if translated else LineCorpus)(text), settings, view)
+    title, encoder = f"stage 1, tower {number} ({tower.view})", tower_encoder(run, model, tokenizer)
+    made_of = [start, text, tower.view, run.settings.data.view_rate]
+    return _train(run, f"tower_{number}", title, objective, encoder, rate=tower.learning_rate, made_of=made_of)
 
 
 def train_twin(run: Run) -> History:
     """Stage 2: train both towers together by Eq. 15 into ``models/twin``."""
     from jtcse.method.joint_training import JTCSE
 
-    settings = run.settings.stage2
-    folders = [_needed(run, f"tower_{i}") for i in (1, 2)]
-    (first, tokenizer), (second, other) = (_to_train(folder, settings) for folder in folders)
+    settings, folders = run.settings.stage2, [run.model(f"tower_{number}") for number in (1, 2)]
+    (first, tokenizer), (second, other) = (tower_to_train(folder, settings, "stage2") for folder in folders)
     check_same_words(tokenizer, other)
-    objective = JTCSE(first, second, tokenizer, _corpus(run), settings)
-    encoder = SumEncoder([_tower_encoder(run, model, tokenizer) for model in (first, second)])
-    history = _train(
-        run,
-        "twin",
-        objective,
-        settings,
-        settings.learning_rate,
-        encoder,
-        "stage 2, twin",
-        extra=tuple(sha256(folder) for folder in folders),
-    )
-    _save(encoder, run.workspace.model("twin"))
-    return history
+    objective = JTCSE(first, second, tokenizer, LineCorpus(run.text()), settings)
+    encoder = SumEncoder([tower_encoder(run, model, tokenizer) for model in (first, second)])
+    return _train(run, "twin", "stage 2, twin", objective, encoder, made_of=[*folders, run.text()])
 
 
 def distil(run: Run) -> History:
     """Distil the twin into one tower, ``models/distilled``."""
     from jtcse.method.distillation import Distillation
 
-    settings = run.settings.distillation
-    source = _needed(run, "start" if settings.start == "encoder" else settings.start)
-    model, tokenizer = _to_train(source, settings)
-    teacher = open_encoder(_needed(run, "twin"), max_length=settings.max_length, precision=run.settings.run.precision)
-    objective = Distillation(model, tokenizer, teacher, _corpus(run), settings)
-    encoder = _tower_encoder(run, model, tokenizer)
-    history = _train(
-        run,
-        "distilled",
-        objective,
-        settings,
-        settings.learning_rate,
-        encoder,
-        "distillation",
-        extra=(sha256(source), sha256(_needed(run, "twin"))),
-    )
-    _save(encoder, run.workspace.model("distilled"))
+    settings, twin = run.settings.distillation, run.model("twin")
+    source = run.model("start" if settings.start == "encoder" else settings.start)
+    model, tokenizer = tower_to_train(source, settings, "distillation")
+    teacher = open_encoder(twin, max_length=settings.max_length, precision=run.settings.run.precision)
+    objective = Distillation(model, tokenizer, teacher, LineCorpus(run.text()), settings)
+    encoder = tower_encoder(run, model, tokenizer)
+    return _train(run, "distilled", "distillation", objective, encoder, made_of=[source, twin, run.text()])
+
+
+def _train(run: Run, name: str, title: str, objective, encoder, *, made_of: list, selected=True, rate=None) -> History:
+    """Train a stage and save its encoder. Its checkpoints stay: the same stage once more is read from there."""
+    seed, folder = run.settings.run.seed, run.workspace.checkpoints / name
+    key = training_key(run, made_of=made_of)
+    history = train_once(run, Spec(title, objective, seed, (name,), folder, key, encoder if selected else None, rate))
+    _save(encoder, run.workspace.model(name))
     return history
+
+
+def _save(encoder, folder: Path) -> None:
+    from accelerate import PartialState
+
+    if PartialState().is_main_process:
+        encoder.save(folder)
+    PartialState().wait_for_everyone()
 
 
 def open_system(run: Run, name: str, precision: str = "fp32"):
     """One of ``SYSTEMS`` as an encoder, out of the run's workspace, to be scored in a number format."""
     settings = {"pooling": run.settings.encoder.pooling, "precision": precision}
     if name == "sum":
-        return SumEncoder([open_encoder(_needed(run, f"tower_{i}"), **settings) for i in (1, 2)])
-    return open_encoder(_needed(run, "twin" if name == "jtcse" else name), **settings)
+        return SumEncoder([open_encoder(run.model(f"tower_{i}"), **settings) for i in (1, 2)])
+    return open_encoder(run.model("twin" if name == "jtcse" else name), **settings)
 
 
 @dataclass(frozen=True)
@@ -199,25 +170,12 @@ class Measured:
 
     def metrics(self) -> list:
         """One metric a score and one an average over tasks, named ``system/task``."""
-        from jtcse.core.record import Metric
-        from jtcse.evaluation.sts import average
+        from jtcse.evaluation.sts import average, metric
 
         found = []
         for system, scores in self.scores.items():
-            found += [
-                Metric(name=f"{system}/{s.task}", value=s.points, n=s.n, low=s.low, high=s.high)
-                for s in scores.values()
-            ]
-            mean = average(scores)
-            found.append(
-                Metric(
-                    name=f"{system}/average",
-                    value=mean.points,
-                    n=sum(s.n for s in scores.values()),
-                    low=mean.low,
-                    high=mean.high,
-                )
-            )
+            found += [metric(f"{system}/{score.task}", score, score.n) for score in scores.values()]
+            found.append(metric(f"{system}/average", average(scores), sum(score.n for score in scores.values())))
         return found
 
 
@@ -237,89 +195,17 @@ def evaluate_all(run: Run, systems: Sequence[str] = tuple(SYSTEMS)) -> Measured:
     """Score systems on the graded sets; per-pair scores go to ``scores/<system>.npz``."""
     from jtcse.evaluation.sts import save_scores, score_sets
 
-    _, sets = graded(run)
+    evaluation, sets, measured = run.settings.evaluation, graded(run)[1], {}
     once = {name: _Once(open_system(run, name)) for name in systems if name not in ("sum", "jtcse")}
-    measured = {}
     for name in systems:
         together = name == "sum" and {"tower_1", "tower_2"} <= once.keys()
         encoder = (
             SumEncoder([once["tower_1"], once["tower_2"]]) if together else once.get(name) or open_system(run, name)
         )
-        measured[name] = score_sets(
-            encoder, sets, resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed
-        )
+        measured[name] = score_sets(encoder, sets, resamples=evaluation.resamples, seed=run.settings.run.seed)
         save_scores(run.workspace.scores / f"{name}.npz", measured[name])
     return Measured(measured)
 
 
 def _tower(run: Run, number: int):
     return getattr(run.settings.stage1, f"tower_{number}")
-
-
-def _to_train(folder: Path, settings: Training):
-    """A tower with the stage's dropout; refused where the stage's sentences are longer than its positions."""
-    model, tokenizer = load_tower(folder, dropout=settings.dropout)
-    if settings.max_length > usable_positions(model):
-        raise UserError(
-            f"max_length is {settings.max_length} but {folder} takes at most {usable_positions(model)} tokens; "
-            "set a smaller max_length for this stage"
-        )
-    return model, tokenizer
-
-
-def _tower_encoder(run: Run, model, tokenizer) -> TowerEncoder:
-    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling)
-
-
-def _corpus(run: Run) -> LineCorpus:
-    path = run.workspace.data / "corpus.txt"
-    if not path.is_file():
-        raise UserError(
-            f"no corpus at {path}; prepare the data first: jtcse reproduce --only data --profile {run.profile}"
-        )
-    return LineCorpus(path)
-
-
-def _needed(run: Run, name: str) -> Path:
-    folder = run.workspace.model(name)
-    if not folder.is_dir():
-        stage = {"start": "encoder", "tower_1": "stage1", "tower_2": "stage1", "twin": "stage2"}.get(
-            name, "distillation"
-        )
-        raise UserError(f"no model at {folder}; make it first: jtcse reproduce --only {stage} --profile {run.profile}")
-    return folder
-
-
-def _train(
-    run: Run, name: str, objective, settings: Training, rate: float, encoder, title: str, extra: tuple = ()
-) -> History:
-    fingerprint = "/".join((sha256(run.workspace.data / "corpus.txt"), *extra))
-    return train(
-        objective,
-        settings,
-        learning_rate=rate,
-        seed=run.seed(name),
-        folder=run.workspace.checkpoints / name,
-        select=None if encoder is None else lambda: development(run, encoder),
-        precision=run.settings.run.precision,
-        fingerprint=fingerprint,
-        title=title,
-    )
-
-
-def development(run: Run, encoder, limit: int | None = None) -> float:
-    """Spearman correlation on at most ``limit`` development pairs in points, without the interval that it has no use for."""
-    from jtcse.evaluation.statistics.spearman import spearman
-    from jtcse.evaluation.sts import cosine
-
-    pairs = graded(run)[0].thinned(limit)
-    vectors = encoder.encode([*pairs.first, *pairs.second])
-    return 100 * spearman(cosine(vectors[: len(pairs)], vectors[len(pairs) :]), pairs.gold)
-
-
-def _save(encoder, folder: Path) -> None:
-    from accelerate import PartialState
-
-    if PartialState().is_main_process:
-        encoder.save(folder)
-    PartialState().wait_for_everyone()

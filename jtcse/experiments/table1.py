@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jtcse.core.config import Settings
+from jtcse.core.config import UNTRAINED, Settings
 from jtcse.core.errors import UserError
 from jtcse.systems.cards import card
-from jtcse.systems.settings import backbone_of, systems
-
-RACE = "race"  # the run
-RANKING = "ranking/print"  # the metric that holds the rank correlation with print
+from jtcse.systems.settings import HALVES, backbone_of, systems
 
 if TYPE_CHECKING:
-    from jtcse.core.config import Settings
     from jtcse.core.record import Metric
     from jtcse.core.run import Run
     from jtcse.evaluation.statistics.spearman import Estimate
@@ -24,14 +20,14 @@ if TYPE_CHECKING:
 
     Scores = Mapping[str, Mapping[str, TaskScore]]
 
+RACE = "race"  # the run
+RANKING = "ranking/print"  # the metric that holds the rank correlation with print
 TASK_IDS = {"STS-B": "STSB", "SICK-R": "SICKR"}  # our names of tasks to those in ids
 SEVEN, REFERENCE = "7Avg", "SimCSE"
 
 
 def backbone(settings: Settings) -> str:
     """The half of Table I that a profile's encoder belongs beside."""
-    from jtcse.systems.settings import HALVES, backbone_of
-
     return HALVES[backbone_of(settings.encoder.name)]
 
 
@@ -39,13 +35,12 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     """The rows of Table I that this run has, by their names there: what ``seven_tasks`` left, the untrained encoder and SimCSE.
 
     None in a profile that trains nothing: its rows are in the records of the encoders (``released_leads``).
-    The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grids' (``variants.py``),
-    trained in this run from the same encoder on the same text, here on all pairs.
+    The untrained row pools as the paper's does, the mean of first and last layer; SimCSE is the grids' cell,
+    trained in this run from the same encoder on the same text, here scored on all pairs.
 
     Raises:
         UserError: the seven tasks were not measured, or the start is missing.
     """
-    from jtcse.core.config import UNTRAINED
     from jtcse.encoders.encoder import open_encoder
     from jtcse.evaluation.sts import read_scores, score_sets
     from jtcse.experiments.ablations.cells import scores
@@ -61,16 +56,8 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     found[backbone(settings)] = score_sets(
         start, graded(run)[1], resamples=settings.evaluation.resamples, seed=settings.run.seed
     )
-    found["SimCSE"] = scores(_on_all_pairs(run), Cell("simcse", "simcse", {}), settings.ablations.seeds[0])
+    found["SimCSE"] = scores(run, Cell("simcse", "simcse"), settings.ablations.seeds[0])
     return found
-
-
-def _on_all_pairs(run: Run) -> Run:
-    """The run without the grids' limit of pairs: the other rows were measured on all."""
-    from jtcse.core.run import Run
-
-    grids = run.settings.ablations.model_copy(update={"pair_limit": None})
-    return Run(run.name, run.profile, run.settings.model_copy(update={"ablations": grids}), run.workspace)
 
 
 def table1_metrics(scores: Scores, settings: Settings) -> list[Metric]:
@@ -166,7 +153,6 @@ def rows(names: Iterable[str], settings: Settings) -> dict[str, str]:
 
 def printed_averages(names: Iterable[str], settings: Settings) -> dict[str, float]:
     """The printed average of the seven tasks in the profile's half of Table I, of systems that have one."""
-    from jtcse.experiments.table1 import SEVEN, backbone
     from jtcse.paper.printed import values
 
     print_ = values()["value"].dropna()

@@ -1,41 +1,34 @@
-"""Where systems are trained: each once for its settings, seed, text and code, and kept with its story.
+"""Where systems are trained: each once for its settings, seed and text, and kept with its story.
 
 ``<workspace>/systems/<name>/<key>/`` holds ``model`` (the encoder that is kept) and ``story.json`` (loss and development score
-by step, seconds, memory). The key hashes all that the weights depend on. While a system is trained the trainer's checkpoints lie
-there too, so that a killed training goes on.
+by step, seconds, memory). The key hashes all that the weights depend on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jtcse.core.device import number_format
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 from jtcse.core.run import Run, derive_seed, peak_memory
-from jtcse.core.store import alone, code, content
-from jtcse.data.corpus import LineCorpus, PairCorpus, write_pairs
+from jtcse.core.store import key_of, made_once, unfinished
+from jtcse.data.corpus import LineCorpus, PairCorpus
 from jtcse.encoders.encoder import Encoder, TowerEncoder
-from jtcse.encoders.loading import load_tower, usable_positions
-from jtcse.experiments.stages import development
+from jtcse.experiments.stages import write_round_trips
+from jtcse.experiments.train_once import Spec, development, tower_to_train, train_once, training_key
 from jtcse.systems.settings import fragment, module_of, system_settings
 from jtcse.training.objective import make_head
-from jtcse.training.trainer import History, train
+from jtcse.training.trainer import History
 
 TUNING_SEED = 0
-NO_WEIGHT = frozenset(
-    {"config.py", "errors.py", "hub.py", "record.py", "released.py", "settings.py", "tables.py"}
-)
-"""Files whose text decides no weight: the values that come through them are in the key."""
-STORY = "story.json"  # written last: a folder that has it is whole
+STORY = "story.json"
 
 
 @dataclass(frozen=True)
@@ -74,31 +67,29 @@ class Workshop:
         self.histories: list[History] = []
         self.waited = 0.0  # seconds for other systems
         self.parts: set[str] = set()  # folders of these
-        self.folder = run.workspace.root / "systems" / name / key(run, name, seed, changes or {})
+        self.place = place_of(run, name, seed, changes or {})
 
     @cached_property
     def corpus(self) -> LineCorpus:
         """The profile's unlabelled sentences."""
-        return LineCorpus(_corpus(self.run))
+        return LineCorpus(self.run.text())
 
     def round_trips(self, language: str) -> PairCorpus:
         """The sentences with their translation into a language and back; made when it is not there yet."""
-        path = self.run.workspace.root / "systems" / "data" / f"round_trip_{language}.tsv"
-        with alone(path.with_suffix("")):
-            if not path.is_file():
-                _write_round_trips(self.run, language, path)
-        return PairCorpus(path)
+        folder, translation = self.run.workspace.root / "systems" / "round_trips", self.run.settings.translation
+        key = key_of(text=self.run.text(), language=language, seed=self.run.settings.run.seed, how=translation)
+
+        def make(fresh: Path) -> None:
+            growing = unfinished(folder, key) / "pairs.tsv"
+            growing.parent.mkdir(exist_ok=True)
+            write_round_trips(self.run, language, growing)
+            growing.replace(fresh / growing.name)
+
+        return PairCorpus(made_once(folder, key, make) / "pairs.tsv")
 
     def tower(self):
         """A fresh copy of the encoder that training starts from: (model with this system's dropout, tokenizer)."""
-        name = self.settings.start or _start(self.run)
-        model, tokenizer = load_tower(name, dropout=self.settings.dropout)
-        if self.settings.max_length > usable_positions(model):
-            raise UserError(
-                f"{self.name}: max_length is {self.settings.max_length} but {name} takes at most "
-                f"{usable_positions(model)} tokens; set a smaller max_length"
-            )
-        return model, tokenizer
+        return tower_to_train(self.settings.start or self.run.model("start"), self.settings, self.name)
 
     def head(self, model, name: str = "head"):
         """The settings' projection head with fresh weights, on the model's device."""
@@ -144,18 +135,10 @@ class Workshop:
             encoder: reads the weights that are trained and is what the development pairs select by; None keeps the last ones.
             part: name of this training where a system has several.
         """
-        history = train(
-            objective,
-            objective.settings,
-            learning_rate=objective.settings.learning_rate,
-            seed=self.stream("training", part),
-            folder=self.folder / "training" / (part or "own"),
-            select=None if encoder is None else lambda: development(self.run, encoder),
-            precision=self.precision,
-            fingerprint=self.folder.name,
-            title=f"{self.name}{' ' * bool(part)}{part}, seed {self.seed}",
-        )
-        self.histories.append(history)
+        title, key = f"{self.name}{' ' * bool(part)}{part}, seed {self.seed}", self.place.name
+        folder = unfinished(self.place.parent, key) / (part or "own")
+        spec = Spec(title, objective, self.seed, ("system", "training", part), folder, key, encoder)
+        self.histories.append(train_once(self.run, spec))
         return encoder
 
 
@@ -170,11 +153,8 @@ def made(run: Run, name: str, seed: int, changes: Mapping[str, Any] | None = Non
     changes = dict(changes or {})
     if "learning_rate" not in changes:
         changes["learning_rate"] = rate(run, name, changes)
-    shop = Workshop(run, name, seed, changes)
-    with alone(shop.folder):
-        if not (shop.folder / STORY).is_file():
-            _make(shop)
-    return shop.folder
+    place = place_of(run, name, seed, changes)
+    return made_once(place.parent, place.name, lambda fresh: _make(Workshop(run, name, seed, changes), fresh))
 
 
 def rate(run: Run, name: str, changes: Mapping[str, Any]) -> float:
@@ -217,7 +197,27 @@ def opened(folder: Path, precision: str = "fp32") -> Encoder:
     return open_model(folder / "model", precision=precision)
 
 
-def _make(shop: Workshop) -> None:
+def place_of(run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> Path:
+    """Where a system is kept that is trained with these changes; its name is the key of all that the weights depend on."""
+    return run.workspace.root / "systems" / name / _key(run, name, seed, changes)
+
+
+def _key(run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> str:
+    needs, race = fragment(name).needs, run.settings.race
+    return training_key(
+        run,
+        system=fragment(name).module,
+        settings=system_settings(name, run.settings, run.profile, changes),
+        seed=seed,
+        start=run.model("start"),
+        text=run.text(),
+        translation=[run.settings.translation, run.settings.run.seed],
+        needs=[_key(run, other, seed, {}) for other in needs],
+        rates=[race.rates, race.tuning_steps] if needs else None,
+    )
+
+
+def _make(shop: Workshop, folder: Path) -> None:
     began = time.perf_counter()
     encoder = module_of(shop.name).make(shop)
     score = development(shop.run, encoder)
@@ -235,61 +235,5 @@ def _make(shop: Workshop) -> None:
         rows=rows,
         parts=sorted(shop.parts),
     )
-    encoder.save(shop.folder / "model")
-    write_atomically(shop.folder / STORY, json.dumps(asdict(told), indent=1) + "\n")
-    shutil.rmtree(shop.folder / "training", ignore_errors=True)
-
-
-def key(run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> str:
-    """Hash of all that a system's weights depend on."""
-    data = run.settings.data
-    parts: dict[str, Any] = {
-        "settings": system_settings(name, run.settings, run.profile, changes).model_dump(mode="json"),
-        "seed": seed,
-        "start": content(_start(run)),
-        "text": content(_corpus(run)),
-        "development": [data.pair_sets, data.pair_limit],
-        "format": str(number_format(run.settings.run.precision)),
-        "code": code(f"systems/{fragment(name).module}.py", NO_WEIGHT),
-        "needs": [key(run, other, seed, {}) for other in fragment(name).needs],
-    }
-    if fragment(name).needs:
-        parts["rates"] = [run.settings.race.rates, run.settings.race.tuning_steps]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def _write_round_trips(run: Run, language: str, path: Path) -> None:
-    settings = run.settings
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if settings.data.corpus == "generated":
-        from jtcse.data import world
-
-        write_pairs(world.pairs(settings.run.seed, settings.data.corpus_limit, language), path)
-        return
-    from jtcse.data.translate import round_trip
-
-    corpus = LineCorpus(_corpus(run))
-    size, translation = min(len(corpus), settings.translation.limit or len(corpus)), settings.translation
-    texts: Sequence[str] = [corpus[i] for i in range(size)]
-    round_trip(
-        texts,
-        language,
-        path,
-        batch_size=translation.batch_size,
-        beams=translation.beams,
-        precision=settings.run.precision,
-    )
-
-
-def _corpus(run: Run) -> Path:
-    path = run.workspace.data / "corpus.txt"
-    if not path.is_file():
-        raise UserError(f"no corpus at {path}; make it first: jtcse train --stage data --profile {run.profile}")
-    return path
-
-
-def _start(run: Run) -> Path:
-    folder = run.workspace.model("start")
-    if not folder.is_dir():
-        raise UserError(f"no encoder at {folder}; make it first: jtcse train --stage encoder --profile {run.profile}")
-    return folder
+    encoder.save(folder / "model")
+    write_atomically(folder / STORY, json.dumps(asdict(told), indent=1) + "\n")

@@ -1,7 +1,7 @@
 """How a profile's learning rates and steps are found: tries at a seed that no other run has, judged on development pairs alone.
 
-Each stage is tried at the rates of ``tuning``, on top of the stage before at its best rate; nothing of it is kept but the record.
-The best of all looks at a stage names its rate and its number of steps, which a person then writes into the profile.
+Each stage is tried at the rates of ``tuning``, on top of the stage before at its best rate; every try is kept once. The best of
+all looks at a stage names its rate and its number of steps, which a person then writes into the profile.
 """
 
 from __future__ import annotations
@@ -11,15 +11,24 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from jtcse.core.config import Settings, checked
-from jtcse.core.files import write_atomically
+from jtcse.core.files import new_folder, write_atomically
 from jtcse.core.record import Metric, RunRecord
 from jtcse.core.run import Run, Workspace
+from jtcse.core.store import made_once
+from jtcse.experiments.train_once import training_key
+from jtcse.training.trainer import History
 
 STAGES = ("stage1", "stage2", "distillation")
 RUN = "tuning"  # name of its record
+LOOKS = "looks.json"
+STANDS_ON = {
+    "stage1": ["start"],
+    "stage2": ["tower_1", "tower_2"],
+    "distillation": ["start", "tower_1", "tower_2", "twin"],
+}
+Maker = Callable[[Run], History]
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,9 @@ def tune(run: Run) -> RunRecord:
     tuning = run.settings.tuning
     looks = _stage(run, place, "stage1", tuning.stage1_rates, "tower_1", lambda own: stages.train_tower(own, 1))
     rate = best(looks, "stage1").rate
-    if not place.model("tower_2").is_dir():  # its view differs, its rate is taken to be the first tower's
-        stages.train_tower(_at(run, place, "stage1", rate), 2)
+    # the second tower's view differs, its rate is taken to be the first one's
+    second = _tried(_at(run, place, "stage1", rate), "stage1", rate, "tower_2", lambda own: stages.train_tower(own, 2))
+    _take(second / "model", place.model("tower_2"))
     looks += _stage(run, place, "stage2", tuning.stage2_rates, "twin", stages.train_twin)
     looks += _stage(run, place, "distillation", tuning.distillation_rates, "distilled", stages.distil)
     return run.finish(metrics(looks, len(stages.graded(run)[0])))
@@ -72,29 +82,33 @@ def metrics(looks: list[Look], pairs: int) -> list[Metric]:
     return found
 
 
-def _stage(
-    run: Run, place: Workspace, stage: str, rates: list[float], product: str, make: Callable[[Run], Any]
-) -> list[Look]:
-    """The looks of a stage at all rates; the product of the best rate stays under its name for the next stage."""
-    notes, kept = place.root / f"{stage}.json", place.model(f"best_{product}")
-    looks = [Look(**row) for row in json.loads(notes.read_text(encoding="utf8"))] if notes.is_file() else []
-    for rate in rates:
-        if any(look.rate == rate for look in looks):
-            continue
-        history = make(_at(run, place, stage, rate))
-        own = [Look(stage, rate, row["step"], row["dev"]) for row in history.rows if row.get("dev") is not None]
-        if best([*looks, *own], stage).rate == rate:
-            _move(place.model(product), kept)
-        looks += own
-        write_atomically(notes, json.dumps([asdict(look) for look in looks], indent=1) + "\n")
-    if kept.is_dir():
-        _move(kept, place.model(product))
+def _stage(run: Run, place: Workspace, stage: str, rates: list[float], product: str, make: Maker) -> list[Look]:
+    """The looks of a stage at all rates; the product of the best rate is put under its name for the next stage."""
+    tries = {rate: _tried(_at(run, place, stage, rate), stage, rate, product, make) for rate in rates}
+    rows = [row for folder in tries.values() for row in json.loads((folder / LOOKS).read_text(encoding="utf8"))]
+    looks = [Look(**row) for row in rows]
+    _take(tries[best(looks, stage).rate] / "model", place.model(product))
     return looks
 
 
-def _move(folder: Path, place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    folder.rename(place)
+def _tried(run: Run, stage: str, rate: float, product: str, make: Maker) -> Path:
+    """The folder of a try, which has its looks and its model."""
+    folder, before = run.workspace.root / "tries", [run.model(name) for name in STANDS_ON[stage]]
+    settings, seed = getattr(run.settings, stage), run.settings.run.seed
+    key = training_key(run, stage=settings, seed=seed, rate=rate, product=product, before=before, text=run.text())
+
+    def keep(fresh: Path) -> None:
+        rows = make(run).rows
+        looks = [Look(stage, rate, row["step"], row["dev"]) for row in rows if row.get("dev") is not None]
+        _take(run.workspace.model(product), fresh / "model")
+        write_atomically(fresh / LOOKS, json.dumps([asdict(look) for look in looks], indent=1) + "\n")
+
+    return made_once(folder, key, keep)
+
+
+def _take(model: Path, place: Path) -> None:
+    with new_folder(place) as fresh:
+        shutil.copytree(model, fresh, dirs_exist_ok=True)
 
 
 def _at(run: Run, place: Workspace, stage: str, rate: float) -> Run:

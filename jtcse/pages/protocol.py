@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from jtcse.core.record import Metric
 from jtcse.evaluation.protocol.choices import AVERAGE, CHOICES, Effect, Protocol
-from jtcse.experiments.ablations.discrepancy_effects import BASE, Effects
+from jtcse.experiments.ablations.discrepancy_effects import Effects
+from jtcse.experiments.ablations.switches import BASE
 from jtcse.pages.furniture.elements import verdict
 from jtcse.pages.furniture.tables import table
 from jtcse.paper.discrepancies import DIFFERENCES, KINDS

@@ -19,7 +19,7 @@ from jtcse.core.errors import UserError
 from jtcse.core.run import Run, Workspace, start
 from jtcse.encoders.encoder import TowerEncoder
 from jtcse.encoders.loading import load_tower
-from jtcse.experiments import stages
+from jtcse.experiments import stages, train_once
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_scores_are_fp32_whatever_was_trained_in_and_whatever_a_caller_allows(to
 
 def test_a_run_that_trains_in_bf16_selects_and_scores_in_fp32(tower, tmp_path: Path) -> None:
     run = Run("x", "embedded", load_settings("embedded", {"run.precision": "bf16"}), Workspace(tmp_path))
-    assert run.settings.run.precision == "bf16" and stages._tower_encoder(run, *tower).precision == "fp32"
+    assert run.settings.run.precision == "bf16" and train_once.tower_encoder(run, *tower).precision == "fp32"
     TowerEncoder(*tower).save(run.workspace.model("start"))
     assert stages.open_system(run, "start").precision == "fp32"
     assert load_tower(run.workspace.model("start"))[0].dtype == torch.float32

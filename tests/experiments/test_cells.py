@@ -24,11 +24,11 @@ from jtcse.evaluation.energy import REFERENCE, energies, readings
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 from jtcse.evaluation.poolings import pooled
 from jtcse.evaluation.sts import cosine
-from jtcse.experiments import stages
+from jtcse.experiments import one_cell, stages, train_once
 from jtcse.experiments.ablations import cells as variants
 from jtcse.experiments.ablations import effects, starting_towers, train_cell
 from jtcse.experiments.ablations.claim_effects import claims
-from jtcse.experiments.ablations.grids import Cell, grid, other_readings
+from jtcse.experiments.ablations.grids import Cell, with_beside
 from jtcse.experiments.ablations.train_cell import HiddenModulus, remove_layer_norms
 from jtcse.method.joint_training import JTCSE
 from jtcse.training import checkpoints
@@ -68,8 +68,8 @@ def run(made: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Titles of the trainings that really ran."""
-    titles, train = [], train_cell.train
-    monkeypatch.setattr(train_cell, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
+    titles, train = [], train_once.train
+    monkeypatch.setattr(train_once, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
     return titles
 
 
@@ -106,7 +106,7 @@ def test_another_text_or_another_tower_is_another_variant(run: Run) -> None:
 def test_only_scores_and_facts_stay(run: Run) -> None:
     cell = the(run, "table10/ICTM")
     variants.scores(run, cell, 2)
-    (folder,) = (p for p in (run.workspace.root / "variants").iterdir() if p.is_dir())
+    (folder,) = (p for p in (run.workspace.root / "variants" / "cells").iterdir() if p.is_dir())
     assert sorted(p.name for p in folder.iterdir()) == ["cls.npz", "facts.json"]
     facts = variants.facts(run, cell, 2)
     assert (
@@ -126,27 +126,36 @@ def test_the_single_encoder_is_scored_under_every_pooling(run: Run, trainings: l
 def test_killed_while_training_it_goes_on_to_the_same_bits(run: Run, trainings: list[str], tmp_path: Path) -> None:
     cell = the(run, "table10/NCE+ICNCE")
     assert killed(lambda: variants.scores(run, cell, 1))
-    (folder,) = (run.workspace.root / "variants").glob("*/training")
-    assert (folder / "last").is_dir() and not (folder.parent / "facts.json").exists()
+    (folder,) = (run.workspace.root / "variants" / "cells").glob("*.unfinished")
+    assert (folder / "last").is_dir() and not variants.place_of(run, cell, 1).exists()
     resumed = variants.scores(run, cell, 1)
     shutil.rmtree(run.workspace.root / "variants")
     whole = variants.scores(run, cell, 1)
     assert all((resumed[task].similarity == whole[task].similarity).all() for task in whole)
+    assert not list(run.workspace.root.glob("variants/**/*.unfinished"))
 
 
 def test_two_processes_that_want_the_same_train_it_once(run: Run, tmp_path: Path, monkeypatch) -> None:
-    log, train = tmp_path / "log", train_cell.train
+    log, train = tmp_path / "log", train_once.train
 
     def logged(*arguments, **named):
         with log.open("a") as stream:
             stream.write("once\n")
         return train(*arguments, **named)
 
-    monkeypatch.setattr(train_cell, "train", logged)
+    monkeypatch.setattr(train_once, "train", logged)
     cell = the(run, "table10/NCE")
     children = [child(lambda: variants.scores(run, cell, 1)) for _ in range(2)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
     assert log.read_text() == "once\n"
+
+
+def test_a_cell_is_done_by_its_id_and_an_unknown_one_is_a_sentence(run: Run, trainings: list[str]) -> None:
+    for _ in range(2):
+        one_cell.do(run, "code/base", 2)
+    assert trainings == ["code/base, seed 2"] and variants.place_of(run, variants.find(run, "code/base"), 2).is_dir()
+    with pytest.raises(UserError, match=r"unknown cell 'table10/NCEE'; did you mean 'table10/NCE'"):
+        one_cell.do(run, "table10/NCEE", 1)
 
 
 def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:
@@ -324,4 +333,4 @@ def killed(action: Callable[[], object]) -> bool:
 
 
 def test_grids_of_the_run_are_those_of_its_towers(run: Run) -> None:
-    assert variants.cells(run, "table9") == grid("table9", run.settings, 4) + other_readings(run.settings, 4)
+    assert variants.cells(run, "table9") == with_beside("table9", run.settings, 4)

@@ -12,15 +12,11 @@ import torch
 from jtcse.core.config import load_settings
 from jtcse.core.errors import UserError
 from jtcse.evaluation.statistics.resampled import Drawn
-from jtcse.experiments.ablations.discrepancy_effects import (
-    BASE,
-    Effects,
-    Switch,
-    base_overrides,
-    other_batch,
-    switches,
-)
+from jtcse.experiments.ablations.discrepancy_effects import PLACE, Effects
+from jtcse.experiments.ablations.effects import Grid
 from jtcse.experiments.ablations.first_step import TwinEncoder, _scaled, loss_parts
+from jtcse.experiments.ablations.grids import Cell
+from jtcse.experiments.ablations.switches import BASE, Switch, base_overrides, other_batch, switches
 from jtcse.method.twin import Twin
 from jtcse.pages.protocol import discrepancy_table, judged
 from jtcse.paper.discrepancies import DIFFERENCES, KINDS, by_kind, difference
@@ -71,7 +67,7 @@ def measured(points: dict[str, list[float]]) -> Effects:
         for name, values in points.items()
         for seed, value in enumerate(values, 1)
     }
-    return Effects(turned, [1, 2], found, 700)
+    return Effects(Grid(PLACE, [Cell(BASE, "jtcse"), *(switch.cell for switch in turned)], found, 700), turned)
 
 
 def test_effects_are_means_over_seeds_and_undecided_where_seeds_disagree() -> None:

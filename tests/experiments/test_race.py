@@ -25,6 +25,7 @@ from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
 from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.evaluation.sts import average
+from jtcse.experiments import one_cell
 from jtcse.experiments.race import cells, record, running
 from jtcse.experiments.race.cells import Cell
 from jtcse.experiments.race.members import REFERENCE, chosen, in_order, members
@@ -302,6 +303,15 @@ def test_only_one_race_runs_in_a_workspace(tmp_path: Path) -> None:
         running.Runner(run, [], 1).go()
 
 
+def test_what_a_version_before_left_is_not_taken_for_done_and_stops_nothing(tmp_path: Path) -> None:
+    run = zoo.a_run(tmp_path, TUNED)
+    for place in ("race/simcse/rate-0123", "race/simcse/1-0123", "systems/simcse/0123", "systems/simcse/0123/training"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "cell.json").write_text('{"system": "simcse", "seed": 1, "seconds": 1.0}')
+    assert not any(cells.is_done(run, cell) for cell in cells.cells_of(run, ["simcse"], [1]))
+    assert record.finished(run) == ([], []) and record.write(run) is None
+
+
 def test_cells_of_the_paper_scale_have_no_choice_of_rates(tmp_path: Path) -> None:
     found = cells.cells_of(zoo.a_run(tmp_path, TUNED), ["simcse"], [1, 2])
     assert found == [Cell("simcse", TUNING_SEED), Cell("simcse", 1), Cell("simcse", 2)]
@@ -325,7 +335,7 @@ def test_a_race_leaves_its_record_of_all_cells(raced) -> None:
     assert made.metric("race/simcse/steps").value == 4
     done = [Cell("simcse", TUNING_SEED), Cell("simcse", 1), Cell("vanilla", 1)]
     assert made.provenance.seconds == pytest.approx(sum(cells.seconds(raced, cell) for cell in done), abs=0.1)
-    best = {rate: cells.workshop.story(place).best_score for rate, place in cells._tries(raced, "simcse").items()}
+    best = {rate: cells.story(place).best_score for rate, place in cells._tries(raced, "simcse").items()}
     assert made.metric("race/simcse/rate").value == max(best, key=best.__getitem__)
     found = cells.result(raced, done[1])
     assert made.metric("race/simcse/average").value == pytest.approx(average(found.scores).points)
@@ -354,12 +364,10 @@ def test_the_plan_says_what_is_done_and_what_remains(raced) -> None:
 
 def test_a_cell_ends_when_the_race_does(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path, {"race.steps": 100_000})
-    asked = {"system": "simcse", "seed": 1, "profile": "embedded", "workdir": str(tmp_path)}
-    line = json.dumps(asked | {"settings": run.settings.model_dump(mode="json")})
-    command = [sys.executable, "-m", "jtcse.experiments.race.cell"]
+    command = [sys.executable, "-m", "jtcse.experiments.one_cell"]
     place = Path(__file__).parents[2]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=place, stderr=subprocess.DEVNULL) as process:
-        process.stdin.write(line.encode() + b"\n")
+        process.stdin.write(one_cell.order(run, "race/simcse", 1).encode())
         process.stdin.close()
         assert process.wait(timeout=120) == 1, "it waits for nobody"
     assert not cells.is_done(run, Cell("simcse", 1))
@@ -373,7 +381,7 @@ def test_bad_words_and_an_empty_workspace_are_one_sentence(tmp_path: Path) -> No
         cli_race.race(seeds="1,b", profile="embedded", workdir=tmp_path)
     with pytest.raises(UserError, match="did you mean 'simcse'"):
         cli_race.race(systems="simcze", profile="embedded", workdir=tmp_path)
-    with pytest.raises(UserError, match="jtcse train --stage"):
+    with pytest.raises(UserError, match="make it first: jtcse reproduce --only"):
         cli_race.race(systems="simcse", profile="embedded", workdir=tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
 from jtcse.evaluation.sts import TaskScore
 from jtcse.experiments import table1 as scoring
+from jtcse.experiments.ablations.grids import with_beside
 from jtcse.paper.printed import printed
 
 SEED = np.random.default_rng(0)
@@ -89,8 +91,9 @@ def test_its_simcse_is_scored_on_all_pairs_where_the_grids_are_not(
     }.items():
         monkeypatch.setattr(f"jtcse.{name}", lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(
-        "jtcse.experiments.ablations.cells.scores", lambda run, *_: asked.append(run.settings) or SOME["SimCSE"]
+        "jtcse.experiments.ablations.cells.scores", lambda run, cell, _: asked.append(cell) or SOME["SimCSE"]
     )
     scoring.table1_scores(Run("table1", "mini", REAL, Workspace(tmp_path)))
-    assert REAL.ablations.pair_limit and [settings.ablations.pair_limit for settings in asked] == [None]
-    assert asked[0].stage1 == REAL.stage1 and asked[0].data == REAL.data
+    (grids,) = [cell for cell in with_beside("figure6", REAL) if cell.system == "simcse"]
+    assert grids.pair_limit == REAL.ablations.pair_limit == 300 and [cell.pair_limit for cell in asked] == [None]
+    assert replace(asked[0], id=grids.id, pair_limit=300) == grids

@@ -13,7 +13,7 @@ pytest.importorskip("seaborn")
 
 from jtcse.evaluation.readings import REFERENCE, Reading, Spot, orders
 from jtcse.evaluation.states import KINDS
-from jtcse.experiments.stages import NAMES
+from jtcse.experiments.names import NAMES
 from jtcse.method.triangle import refined_surface, triangle
 from jtcse.pages.furniture import style
 from jtcse.pages.plots import geometry as plotting_geometry

@@ -14,7 +14,7 @@ from jtcse.core.record import Metric, Provenance, RunRecord  # noqa: E402
 from jtcse.core.run import start  # noqa: E402
 from jtcse.evaluation.statistics.comparison import compare_all  # noqa: E402
 from jtcse.evaluation.sts import TaskScore, save_scores  # noqa: E402
-from jtcse.experiments.stages import NAMES, SYSTEMS  # noqa: E402
+from jtcse.experiments.names import NAMES, SYSTEMS  # noqa: E402
 from jtcse.pages import ruler  # noqa: E402
 from jtcse.pages.furniture import style  # noqa: E402
 from jtcse.pages.plots import ruler as plotting_ruler  # noqa: E402

@@ -17,6 +17,7 @@ import pytest
 from made_up import metric, record
 from tiny_checkout import environment, make
 
+from jtcse.core import store
 from jtcse.core.errors import UserError
 from jtcse.core.record import read_record, write_record
 from jtcse.core.run import Run, start
@@ -302,9 +303,7 @@ def run(tmp_path: Path) -> Run:
         (root / name).write_text(text)
     made = start("table10", "embedded", root, evaluation={"resamples": 100})
     for number, (cell, seed) in enumerate(cells.members(made, "table10")):
-        folder = root / "variants" / cells.key(made, cell, seed)
-        save_scores(folder / f"{made.settings.encoder.pooling}.npz", scored(number))
-        (folder / cells.FACTS).write_text("{}")
+        save_scores(cells.place_of(made, cell, seed) / cells.scores_file(made, cell), scored(number))
     for number, system in enumerate(("start", "tower_1", "tower_2", "sum", "jtcse", "distilled")):
         save_scores(root / "scores" / f"{system}.npz", scored(100 + number))
     return made
@@ -365,10 +364,11 @@ def test_scores_that_are_not_published_are_named(run: Run, tmp_path: Path) -> No
 
 def test_a_cell_that_was_not_finished_is_told_and_not_trained(run: Run) -> None:
     cell, seed = next(cells.members(run, "table10"))
-    (run.workspace.root / "variants" / cells.key(run, cell, seed) / cells.FACTS).unlink()
+    place = cells.place_of(run, cell, seed)
+    place.rename(store.unfinished(place.parent, place.name))
     files, missing = published_scores.gathered(run, ["table10"])
     assert missing == [(cell.id, seed)] and files
-    assert not list(run.workspace.root.rglob("training"))
+    assert not place.exists()
 
 
 def test_scores_that_are_too_large_are_left_out_with_the_way_to_make_them(

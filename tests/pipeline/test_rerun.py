@@ -20,8 +20,8 @@ from jtcse.core.record import RunRecord, read_record, write_record
 from jtcse.core.run import Workspace, start
 from jtcse.data.pairs import PairSet, save_pair_set
 from jtcse.encoders.loading import load_tower
-from jtcse.experiments import stages
-from jtcse.experiments.ablations import effects, train_cell
+from jtcse.experiments import stages, train_once
+from jtcse.experiments.ablations import effects
 from jtcse.experiments.ablations.grids import Cell
 from jtcse.pipeline import plan
 from jtcse.pipeline.rerun import find, remake, rerun
@@ -102,13 +102,13 @@ def jtcse(*words: str):
 
 
 def test_a_cell_with_towers_of_its_seed_comes_back_digit_for_digit(checkout: Path, monkeypatch) -> None:
-    titles, train = [], train_cell.train
-    monkeypatch.setattr(train_cell, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
+    titles, train = [], train_once.train
+    monkeypatch.setattr(train_once, "train", lambda *a, **k: (titles.append(k["title"]), train(*a, **k))[1])
     for _ in range(2):  # the second time as well: nothing is kept that could be told again
         done = jtcse("figure6/JTCSE", "--seed", "2")
         assert done.exit_code == 0, done.output
         assert f"now: {SAME}" in done.output and "they are the record's" in done.output
-    assert titles == ["figure6/JTCSE, seed 2"] * 2
+    assert [title for title in titles if title.startswith("figure6")] == ["figure6/JTCSE, seed 2"] * 2
     left = [path.name.split("-")[0] for path in Path("build/embedded/rerun").iterdir() if path.is_dir()]
     assert left == ["start"]
 

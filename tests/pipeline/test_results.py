@@ -9,7 +9,7 @@ import pytest
 
 from jtcse.core.config import load_settings
 from jtcse.core.record import RunRecord, read_records
-from jtcse.experiments.stages import SYSTEMS
+from jtcse.experiments.names import SYSTEMS
 from jtcse.pages.summary import GROUPS
 from jtcse.paper import printed
 from jtcse.paper.ledger import entries

@@ -14,7 +14,7 @@ import pytest
 from jtcse.core.config import load_settings
 from jtcse.core.errors import UserError
 from jtcse.core.run import Run, Workspace
-from jtcse.experiments import stages, trained_systems
+from jtcse.experiments import stages, train_once, trained_systems
 from jtcse.systems.settings import fragment, systems
 
 pytestmark = pytest.mark.systems
@@ -43,7 +43,7 @@ def test_it_trains_and_opens_as_it_was(name: str, run: Run) -> None:
     told, encoder = trained_systems.story(place), trained_systems.opened(place)
     vectors = encoder.encode(TEXTS)
     assert vectors.shape[0] == len(TEXTS) and np.isfinite(vectors).all()
-    assert stages.development(run, encoder) == pytest.approx(told.best_score, abs=0.01)
+    assert train_once.development(run, encoder) == pytest.approx(told.best_score, abs=0.01)
 
 
 @pytest.mark.parametrize("name", systems())
@@ -73,5 +73,5 @@ def test_a_second_call_trains_nothing(name: str, run: Run, monkeypatch: pytest.M
         raise UserError("trained again")
 
     trained_systems.made(run, name, 1)
-    monkeypatch.setattr(trained_systems, "train", forbidden)
+    monkeypatch.setattr(train_once, "train", forbidden)
     trained_systems.made(run, name, 1)

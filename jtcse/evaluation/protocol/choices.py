@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import unknown
 from jtcse.core.run import Run
 from jtcse.encoders.loading import load_tower
 from jtcse.evaluation.protocol.subsets import AVERAGES, difference, drawn_points, points
@@ -123,10 +123,7 @@ def bases(run: Run) -> list[Protocol]:
 
 def open_vectors(run: Run) -> Vectors:
     """The encoder that the run's training starts from."""
-    folder = run.workspace.model("start")
-    if not folder.is_dir():
-        raise UserError(f"no model at {folder}; make it first: jtcse reproduce --only encoder --profile {run.profile}")
-    return Vectors(*load_tower(folder), always=[base.pooling for base in bases(run)])
+    return Vectors(*load_tower(run.model("start")), always=[base.pooling for base in bases(run)])
 
 
 def measure(vectors: Vectors, there: Material, base: Protocol, *, resamples: int = 1000, seed: int = 0) -> list[Effect]:

@@ -75,10 +75,9 @@ def named(metrics: Sequence[Metric], settings: Settings) -> list[Metric]:
 def measured(run: Run, place: str) -> Grid:
     """Train or take every cell of a place with every seed, and resample them together."""
     from jtcse.experiments.ablations import cells as variants
-    from jtcse.experiments.ablations.cells import seconds
 
     members = list(variants.members(run, place))
     scores = {(cell.id, seed): variants.scores(run, cell, seed) for cell, seed in members}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
     n = sum(score.n for score in next(iter(scores.values())).values())
-    return Grid(place, variants.cells(run, place), found, n, seconds(run, members, n))
+    return Grid(place, variants.cells(run, place), found, n, variants.seconds(run, members, n))

@@ -47,7 +47,8 @@ def collected(run: Run) -> DataFrame:
 
     from jtcse.experiments.ablations import cells
 
-    members = [(Cell(f"stage/{name}", name), None) for name in STAGES]
+    limit = run.settings.ablations.pair_limit
+    members = [(Cell(f"stage/{name}", name, pair_limit=limit), None) for name in STAGES]
     members += [member for place in GRIDS for member in cells.members(run, place) if member[0].seeded]
     rows = {}
     for cell, seed in members:

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from jtcse.core.config import Stage2Settings
-from jtcse.core.errors import UserError
 from jtcse.core.run import Run
 from jtcse.data.corpus import LineCorpus
 from jtcse.encoders.batches import Batch, make_batch, pad, token_ids
 from jtcse.encoders.encoder import Encoder, TowerEncoder
 from jtcse.encoders.loading import load_tower
-from jtcse.experiments.ablations.discrepancy_effects import BASE, base_cell, switches
 from jtcse.experiments.ablations.grids import Cell, reading
+from jtcse.experiments.ablations.switches import BASE, base_cell, switches
 from jtcse.method.cross_attention import cael_layers, cross_streams
 from jtcse.method.losses import NEGATIVE_COSINE, cosine, total_parts
 from jtcse.method.twin import Twin
@@ -81,18 +80,12 @@ def towers(run: Run, dropout: float | None = None) -> list[tuple]:
     Raises:
         UserError: one of them is not there.
     """
-    folders = [run.workspace.model(f"tower_{number}") for number in (1, 2)]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(
-                f"no model at {folder}; make it first: jtcse reproduce --only stage1 --profile {run.profile}"
-            )
-    return [load_tower(folder, dropout=dropout) for folder in folders]
+    return [load_tower(run.model(f"tower_{number}"), dropout=dropout) for number in (1, 2)]
 
 
 def first_batch(run: Run, tokenizer, stage: Stage2Settings) -> Batch:
     """Sentences of the corpus, each twice, in one group: dropout masks are then drawn alike under every reading."""
-    corpus = LineCorpus(run.workspace.data / "corpus.txt")
+    corpus = LineCorpus(run.text())
     rows = run.generator("paper and code").permutation(len(corpus))[: stage.batch_size]
     texts = [corpus[int(row)] for row in rows]
     return make_batch([texts, texts], tokenizer, stage.max_length)
@@ -133,9 +126,7 @@ class TwinEncoder:
 
 def joint_encoder(run: Run, stream: str) -> Encoder:
     """The trained twin of the run as one model with a cross stream of that reading; ``none`` is two ordinary encoders."""
-    folder, stage = run.workspace.model("twin"), run.settings.stage2
-    if not folder.is_dir():
-        raise UserError(f"no model at {folder}; make it first: jtcse reproduce --only stage2 --profile {run.profile}")
+    folder, stage = run.model("twin"), run.settings.stage2
     (first, tokenizer), (second, _) = (load_tower(folder / f"tower_{number}") for number in (1, 2))
     twin = Twin(first, second, cross_stream=stream, cael_count=stage.cael_count)
     return TwinEncoder(twin, tokenizer, TowerEncoder(first, tokenizer).max_length)

@@ -7,8 +7,8 @@ paper's every second of twelve. ``absent`` says why a printed id has no cell.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jtcse.core.config import Settings
@@ -17,7 +17,7 @@ from jtcse.core.errors import unknown
 PLACES = ("table8", "table9", "table10", "table11", "figure6", "figure8")
 GRIDS = (*PLACES, "paper_and_code")  # runs whose cells can be made one by one
 SECONDS = "seconds/"  # before the id of a cell, the name of a metric: what it took
-FEWER = {"table8": 3, "figure8": 1, "code": 2}  # seeds at smaller scales
+FEWER = {"table8": 3, "figure8": 1, "paper_and_code": 2}  # seeds at smaller scales
 PAPER_DEPTH = 12  # layers of BERT-base, on which the paper's ablations are made
 LOSS_SUBSETS = {
     "NCE": ["infonce"],
@@ -44,7 +44,8 @@ class Cell:
 
     ``overrides`` are settings by dotted name; ``text`` is the profile's own corpus, or that with more or with fewer sentences
     (Table VIII); ``bare_layers`` are last layers without LayerNorm (Fig. 8), ``modulus`` which vectors Eq. 13 takes as p;
-    ``reference`` is the cell that it is compared with.
+    ``reference`` is the cell that it is compared with; it is scored on ``pair_limit`` pairs of each graded set at most, evenly
+    spaced, or on all.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Cell:
     modulus: Literal["pooler", "hidden"] = "pooler"
     pooling: str | None = None
     reference: str | None = None
+    pair_limit: int | None = None
 
     @property
     def seeded(self) -> bool:
@@ -82,7 +84,12 @@ def grid(place: str, settings: Settings, depth: int | None = None) -> list[Cell]
         "figure6": lambda: _seeds(settings),
         "figure8": lambda: _bare(settings, depth),
     }
-    return list(makers[place]())
+    return on_fewer_pairs(makers[place](), settings)
+
+
+def on_fewer_pairs(cells: Iterable[Cell], settings: Settings) -> list[Cell]:
+    """Cells with the limit of pairs that the grids have."""
+    return [replace(cell, pair_limit=settings.ablations.pair_limit) for cell in cells]
 
 
 def with_beside(place: str, settings: Settings, depth: int | None = None) -> list[Cell]:
@@ -92,11 +99,11 @@ def with_beside(place: str, settings: Settings, depth: int | None = None) -> lis
         "table10": lambda: single_towers(settings),
         "table11": other_first_layer,
     }
-    return grid(place, settings, depth) + beside.get(place, list)()
+    return grid(place, settings, depth) + on_fewer_pairs(beside.get(place, list)(), settings)
 
 
 def seeds(place: str, settings: Settings) -> list[int]:
-    """Training seeds of a grid, or of ``code``, what the differences between paper and code do.
+    """Training seeds of one of ``GRIDS``.
 
     Table VIII trains single encoders on other texts, Fig. 8 needs one more model a layer and system, paper and code one a
     difference: smaller profiles train them with fewer.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,23 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from jtcse.core.config import Settings, Training
+from jtcse.core.config import Settings
 from jtcse.core.errors import UserError
-from jtcse.core.files import sha256
-from jtcse.core.run import Run, derive_seed
+from jtcse.core.run import Run
+from jtcse.core.store import key_of, made_once
 from jtcse.data.corpus import LineCorpus, open_corpus, write_corpus
 from jtcse.data.pairs import PairSet, evenly_spaced
 from jtcse.encoders.batches import check_same_words
-from jtcse.encoders.encoder import SumEncoder, TowerEncoder
+from jtcse.encoders.encoder import Encoder, SumEncoder
 from jtcse.encoders.loading import load_tower
 from jtcse.evaluation.poolings import Known, pooled
 from jtcse.evaluation.sts import TaskScore, score_sets
 from jtcse.experiments.ablations.grids import FIRST_LAYER, READY, UNTRAINED, Cell
 from jtcse.experiments.ablations.starting_towers import starts
-from jtcse.experiments.stages import development, graded, open_system
+from jtcse.experiments.stages import open_system
+from jtcse.experiments.train_once import Spec, development, graded, tower_encoder, tower_to_train, train_once
 from jtcse.method.joint_training import JTCSE
 from jtcse.systems.simcse import SimCSE
-from jtcse.training.trainer import train
 
 SAMPLE = 100  # sentences for moduli and energies, as many as the paper's Fig. 8 has
 ALL_POOLINGS = ("cls", "mean", "first_last", FIRST_LAYER, "pooler")
@@ -59,19 +58,16 @@ def text(run: Run, cell: Cell) -> Path:
     Raises:
         UserError: no corpus, or nothing to take away from it.
     """
-    own = run.workspace.data / "corpus.txt"
-    if not own.is_file():
-        raise UserError(
-            f"no corpus at {own}; prepare the data first: jtcse reproduce --only data --profile {run.profile}"
-        )
+    own, data = run.text(), run.settings.data
     if cell.text == "own":
         return own
-    data = run.settings.data
-    spec = json.dumps([cell.text, data.corpus, data.corpus_limit, data.pair_limit, sha256(own)])
-    out = run.workspace.root / "variants" / f"text-{hashlib.sha256(spec.encode()).hexdigest()[:20]}.txt"
-    if not out.is_file():
-        _other_text(run, cell.text, own, out)
-    return out
+    key = key_of(kind=cell.text, text=own, corpus=[data.corpus, data.corpus_limit, data.pair_limit])
+    made = made_once(
+        run.workspace.root / "variants" / "texts",
+        key,
+        lambda fresh: _other_text(run, cell.text, own, fresh / "corpus.txt"),
+    )
+    return made / "corpus.txt"
 
 
 def _other_text(run: Run, kind: str, own: Path, out: Path) -> LineCorpus:
@@ -136,7 +132,7 @@ def remove_layer_norms(model, count: int) -> list[str]:
     return names
 
 
-def trained(run: Run, cell: Cell, seed: int | None, folder: Path) -> TowerEncoder | SumEncoder:
+def trained(run: Run, cell: Cell, seed: int | None, folder: Path, key: str) -> Encoder:
     """Train a cell, or open it where the workspace has it. Checkpoints go to ``folder``, and a killed training goes on there.
 
     Stage 1 is as long as the profile's and selected as there. A shortened stage 2 keeps its last weights: a choice among the
@@ -146,43 +142,36 @@ def trained(run: Run, cell: Cell, seed: int | None, folder: Path) -> TowerEncode
         return open_system(run, cell.system)
     places = starts(run, cell, seed)
     if cell.system in UNTRAINED:
-        towers = [_encoder(run, *load_tower(place)) for place in places]
-        return towers[0] if len(towers) == 1 else SumEncoder(towers)
-    settings, corpus = turned(run.settings, cell), LineCorpus(text(run, cell))
-    stage = settings.stage1 if cell.system == "simcse" else settings.stage2
-    opened = [load_tower(place, dropout=stage.dropout) for place in places]
+        return _summed([tower_encoder(run, *load_tower(place)) for place in places])
+    settings, corpus, single = turned(run.settings, cell), LineCorpus(text(run, cell)), cell.system == "simcse"
+    stage = settings.stage1 if single else settings.stage2
+    opened = [tower_to_train(place, stage, cell.id) for place in places]
     for model, _ in opened:
         remove_layer_norms(model, cell.bare_layers)
-    if cell.system == "simcse":
-        objective = SimCSE(*opened[0], corpus, settings.stage1)
+    if single:
+        objective = SimCSE(*opened[0], corpus, stage)
     else:
         (first, tokenizer), (second, other) = opened
         check_same_words(tokenizer, other)
-        made = HiddenModulus if cell.modulus == "hidden" else JTCSE
-        objective = made(first, second, tokenizer, corpus, settings.stage2)
-    encoders = [_encoder(run, *o) for o in opened]
-    encoder = encoders[0] if len(encoders) == 1 else SumEncoder(encoders)
-    _train(run, cell, stage, objective, encoder, seed or 0, folder)
+        objective = (HiddenModulus if cell.modulus == "hidden" else JTCSE)(first, second, tokenizer, corpus, stage)
+    encoder = _summed([tower_encoder(run, *one) for one in opened])
+    chosen = single or run.settings.ablations.steps is None
+    spec = Spec(
+        title=f"{cell.id}, seed {seed}",
+        objective=objective,
+        seed=seed or 0,
+        stream=("ablation", single),
+        folder=folder,
+        key=key,
+        encoder=encoder if chosen else None,
+        rate=stage.tower_1.learning_rate if single else None,
+    )
+    train_once(run, spec)
     return encoder
 
 
-def _encoder(run: Run, model, tokenizer) -> TowerEncoder:
-    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling)
-
-
-def _train(run: Run, cell: Cell, stage: Training, objective, encoder, seed: int, folder: Path) -> None:
-    chosen = cell.system == "simcse" or run.settings.ablations.steps is None
-    train(
-        objective,
-        stage,
-        learning_rate=stage.tower_1.learning_rate if cell.system == "simcse" else stage.learning_rate,
-        seed=derive_seed(seed, "ablation", cell.system == "simcse"),
-        folder=folder,
-        select=(lambda: development(run, encoder)) if chosen else None,
-        precision=run.settings.run.precision,
-        fingerprint=folder.parent.name,
-        title=f"{cell.id}, seed {seed}",
-    )
+def _summed(towers: list[Encoder]) -> Encoder:
+    return towers[0] if len(towers) == 1 else SumEncoder(towers)
 
 
 def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskScore]], dict]:
@@ -192,12 +181,12 @@ def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskSco
     """
     from jtcse.evaluation.energy import energies
 
-    corpus = LineCorpus(run.workspace.data / "corpus.txt")
+    corpus = LineCorpus(run.text())
     sample = [corpus[int(row)] for row in evenly_spaced(len(corpus), min(SAMPLE, len(corpus)))]
     towers = encoder.encoders if isinstance(encoder, SumEncoder) else [encoder]
     lengths = [np.linalg.norm(pooled([tower], sample, ["cls"])["cls"], axis=1) for tower in towers]
     facts = {
-        "development": development(run, encoder, run.settings.ablations.pair_limit),
+        "development": development(run, encoder, cell.pair_limit),
         "modulus": float(np.mean(lengths)),
         "modulus_variation": float(np.mean([one.std() / one.mean() for one in lengths])),
         "energy": energies(encoder, sample),
@@ -205,18 +194,18 @@ def measured(run: Run, cell: Cell, encoder) -> tuple[dict[str, dict[str, TaskSco
     }
     own = run.settings.encoder.pooling
     if cell.system not in ("simcse", "twin", "distilled") or cell.text != "own":
-        return {own: _scores(run, encoder)}, facts
-    sets = _sets(run)
+        return {own: _scores(run, cell, encoder)}, facts
+    sets = _sets(run, cell)
     sentences = list(dict.fromkeys(s for pairs in sets.values() for s in (*pairs.first, *pairs.second)))
     vectors = pooled(towers, sentences, list(dict.fromkeys([own, *ALL_POOLINGS])))
-    return {name: _scores(run, Known(sentences, found)) for name, found in vectors.items()}, facts
+    return {name: _scores(run, cell, Known(sentences, found)) for name, found in vectors.items()}, facts
 
 
-def _scores(run: Run, encoder) -> dict[str, TaskScore]:
-    return score_sets(encoder, _sets(run), resamples=run.settings.evaluation.resamples, seed=run.settings.run.seed)
+def _scores(run: Run, cell: Cell, encoder) -> dict[str, TaskScore]:
+    evaluation = run.settings.evaluation
+    return score_sets(encoder, _sets(run, cell), resamples=evaluation.resamples, seed=run.settings.run.seed)
 
 
-def _sets(run: Run) -> dict[str, PairSet]:
-    """The graded sets that cells are scored on."""
-    _, sets = graded(run)
-    return {name: pairs.thinned(run.settings.ablations.pair_limit) for name, pairs in sets.items()}
+def _sets(run: Run, cell: Cell) -> dict[str, PairSet]:
+    """The graded sets that a cell is scored on."""
+    return {name: pairs.thinned(cell.pair_limit) for name, pairs in graded(run)[1].items()}

@@ -58,11 +58,9 @@ def total(settings: Settings) -> Work:
 
 def cells(place: str, settings: Settings) -> list[Cell]:
     """The cells that the page of a grid trains or scores, those beside the printed ones included."""
-    from jtcse.experiments.ablations import discrepancy_effects, grids
+    from jtcse.experiments.ablations.switches import every_cell
 
-    if place == "code":
-        return discrepancy_effects.cells(settings)
-    return grids.with_beside(place, settings)
+    return every_cell(place, settings)
 
 
 def grids(settings: Settings) -> dict[str, Work]:
@@ -85,7 +83,7 @@ def cell_work(cell: Cell, settings: Settings) -> Work:
     from jtcse.experiments.ablations.train_cell import turned
 
     towers = 2 if cell.system in ("jtcse", "tncse", "sum", "twin", "towers") else 1
-    scored = operations.scoring(settings, towers, settings.ablations.pair_limit)
+    scored = operations.scoring(settings, towers, cell.pair_limit)
     if cell.system == "simcse":
         return scored + operations.stage1(settings)
     if cell.system in ("jtcse", "tncse"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -11,12 +10,9 @@ from rich.table import Table
 
 from jtcse.core.errors import UserError
 from jtcse.core.run import Run
-from jtcse.experiments.race.cells import Cell, is_done, seconds
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from jtcse.core.run import Run
+from jtcse.experiments.race.cells import Cell, cells_of, is_done, seconds
+from jtcse.experiments.race.members import chosen
+from jtcse.experiments.race.running import Runner, default_jobs
 
 
 def say_plan(run: Run, cells: Sequence[Cell], skipped: Mapping[str, str], jobs: int, console: Console) -> None:
@@ -72,11 +68,7 @@ def run_race(
     Raises:
         UserError: unknown systems, no text or encoder in the workspace, another race at work there, or cells that failed.
     """
-    from jtcse.experiments.race.cells import cells_of
-    from jtcse.experiments.race.command import say_plan, say_skipped
-    from jtcse.experiments.race.members import chosen
     from jtcse.experiments.race.record import write
-    from jtcse.experiments.race.running import Runner, default_jobs
 
     names, skipped = chosen(run, systems)
     cells, jobs = cells_of(run, names, run.settings.race.seeds), jobs or default_jobs(run)

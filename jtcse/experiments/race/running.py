@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from jtcse.core import device
 from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, last_line
 from jtcse.core.run import Run
+from jtcse.experiments.one_cell import order
 from jtcse.experiments.race.cells import Cell, is_done, waits_for
 
 if TYPE_CHECKING:
@@ -85,15 +85,13 @@ class Runner:
                 continue
             del self.running[cell]
             process.stdin.close()
-            if process.returncode == 0 and is_done(self.run, cell):
+            if process.returncode == 0:
                 bar.update()
                 continue
             self.failed[cell] = said = self._reason(cell, process.returncode)
             bar.write(f"{cell} failed: {said}; its log is {self.log(cell)}", file=sys.stderr)
 
     def _reason(self, cell: Cell, status: int) -> str:
-        if status == 0:
-            return "the package's code was changed while it ran, so what it made is of another version"
         said = last_line(self.log(cell).read_text(encoding="utf8", errors="replace"))
         return said if status < KILLED else f"it was ended from outside, or ran out of memory; it last said: {said}"
 
@@ -106,26 +104,14 @@ class Runner:
         given = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         # Through a shell: what this process starts itself begins with this one's memory as its peak (Linux). The names at the
         # end are for those who list processes.
-        command = [
-            "sh",
-            "-c",
-            '"$@"; exit $?',
-            "sh",
-            sys.executable,
-            "-m",
-            "jtcse.experiments.race.cell",
-            cell.system,
-            str(cell.seed),
-        ]
+        words = [sys.executable, "-m", "jtcse.experiments.one_cell", cell.system, str(cell.seed)]
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                command, bufsize=0, stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT,
-                env=os.environ | given, start_new_session=True,
+                ["sh", "-c", '"$@"; exit $?', "sh", *words], bufsize=0, stdin=subprocess.PIPE, stdout=stream,
+                stderr=subprocess.STDOUT, env=os.environ | given, start_new_session=True,
             )  # fmt: skip
-        asked = {"system": cell.system, "seed": cell.seed, "profile": self.run.profile}
-        asked |= {"workdir": str(self.run.workspace.root), "settings": self.run.settings.model_dump(mode="json")}
         with suppress(BrokenPipeError):  # a process that is gone already has said why in its log
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.write(order(self.run, f"race/{cell.system}", cell.seed).encode())
         return process
 
     def _bar(self) -> tqdm:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jtcse.core.errors import UserError, unknown
+from jtcse.core.files import ROOT
 from jtcse.core.record import Metric, RunRecord, read_record
 from jtcse.experiments.ablations.grids import GRIDS
 from jtcse.pipeline.rerun.compare import Compared, compare, differences
@@ -61,13 +62,14 @@ def rerun(
     """
     from jtcse.core.files import checkout
     from jtcse.core.store import alone
-    from jtcse.pipeline.rerun.remake import cell_anew, whole_anew
+    from jtcse.pipeline.rerun.remake import cell_anew, state, whole_anew
 
     root = root or checkout()
     records = committed(root, profile)
     record, cell = find(records, name, profile)
     seeds = _seeds(record, cell, name, seed)
-    place = _place(root, records, name, seed, _folder(workdir, profile))
+    words = re.sub(r"[^\w+.=-]+", "-", name) + ("" if seed is None else f"-{seed}")
+    place = _folder(workdir, profile) / f"{words}-{state(records.values(), [] if cell else _code(root))}"
     for line in about_settings(record):
         say(line)
     with alone(place):
@@ -131,10 +133,13 @@ def about_settings(record: RunRecord) -> list[str]:
 def _measured(record: RunRecord) -> list[tuple[str, Cell]]:
     """The cells of a grid that its record has numbers of, under the names that they have there."""
     from jtcse.core.run import Workspace
-    from jtcse.pipeline.rerun.remake import OTHER, cells, run_of
+    from jtcse.experiments.ablations.cells import cells
+    from jtcse.pipeline.rerun.remake import OTHER, run_of
 
     named = {metric.name.removeprefix(OTHER): metric.name for metric in record.metrics}
-    return [(named[cell.id], cell) for cell in cells(run_of(record, Workspace("nowhere"))) if cell.id in named]
+    return [
+        (named[cell.id], cell) for cell in cells(run_of(record, Workspace("nowhere")), record.run) if cell.id in named
+    ]
 
 
 def _seeds(record: RunRecord, cell: Cell | None, name: str, seed: int | None) -> list[int | None]:
@@ -165,9 +170,7 @@ def _folder(workdir: Path | None, profile: str) -> Path:
     return folder
 
 
-def _place(root: Path, records: Mapping[str, RunRecord], name: str, seed: int | None, folder: Path) -> Path:
-    """Where it is made: another place where settings or code are others."""
-    from jtcse.pipeline.rerun.remake import state
-
-    words = re.sub(r"[^\w+.=-]+", "-", name) + ("" if seed is None else f"-{seed}")
-    return folder / f"{words}-{state(records.values(), sorted((root / 'notebooks').glob('*.ipynb')))}"
+def _code(root: Path) -> list[Path]:
+    """The notebooks and the package: a record whose making was broken off is begun anew where one of them is another now."""
+    package = [path for path in (ROOT / "jtcse").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return [*package, *(root / "notebooks").glob("*.ipynb")]

@@ -1,13 +1,11 @@
 """Cells and whole records made once more, in a folder that has nothing yet, with the settings and threads of their records.
 
 Nothing is taken from the profile's own workspace. Text and starting encoder stay in ``start-<hash>`` beside the folder, for the
-next number that is made anew; the hash is of their settings and of the package's code.
+next number that is made anew; the hash is of their settings and of the version of the training code.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -22,6 +20,7 @@ import yaml
 from jtcse.core.device import forced
 from jtcse.core.errors import UserError
 from jtcse.core.record import RunRecord, read_record
+from jtcse.core.run import MADE_BY
 
 if TYPE_CHECKING:
     from jtcse.core.config import Settings
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from jtcse.pipeline.plan import Notebook
 
 OTHER = "other backbone/"  # before the ids of cells in the records of a RoBERTa
-MADE_BY = {"tower_1": "stage1", "tower_2": "stage1", "twin": "stage2", "distilled": "distillation"}
-"""Models of a run in the order of their making, and the notebook whose record has their settings."""
 Records = Mapping[str, RunRecord]
 
 
@@ -56,33 +53,15 @@ def run_of(record: RunRecord, workspace: Workspace) -> Run:
 
 
 def state(records: Iterable[RunRecord], files: Iterable[Path] = ()) -> str:
-    """Hash of the settings of records, of the package's files, and of some more."""
-    from jtcse.core.files import sha256
-    from jtcse.core.store import PACKAGE
+    """Hash of the settings of records, of the version of the training code, and of some files."""
+    from jtcse.core.store import key_of
+    from jtcse.training import TRAINING_VERSION
 
-    made = hashlib.sha256()
-    package = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for path in [*package, *files]:
-        made.update(f"{path.name} {sha256(path)}\n".encode())
-    for record in records:
-        made.update(
-            json.dumps([record.run, record.settings, record.provenance.threads, forced()], sort_keys=True).encode()
-        )
-    return made.hexdigest()[:12]
+    settings = [[record.run, record.settings, record.provenance.threads, forced()] for record in records]
+    return key_of(version=TRAINING_VERSION, settings=settings, files=sorted(files))[:12]
 
 
 # -- one cell --------------------------------------------------------------------------------------------------
-
-
-def cells(run: Run) -> list[Cell]:
-    """All cells that the run of a grid has numbers of."""
-    from jtcse.experiments.ablations import cells as variants
-    from jtcse.experiments.ablations import discrepancy_effects
-    from jtcse.experiments.ablations.grids import PLACES
-
-    if run.name in PLACES:
-        return variants.cells(run, run.name)
-    return discrepancy_effects.cells(run.settings)
 
 
 def cell_anew(records: Records, record: RunRecord, name: str, seeds: list[int | None], place: Path) -> RunRecord:
@@ -97,13 +76,14 @@ def cell_anew(records: Records, record: RunRecord, name: str, seeds: list[int | 
     """
     from jtcse.core.run import Workspace
     from jtcse.evaluation.statistics.resampled import mean, together
-    from jtcse.experiments.ablations import cells as variants
+    from jtcse.experiments.ablations import cells
 
     workspace = Workspace(place, shared=_start(records, record, place.parent))
-    cell = next(one for one in cells(run_of(record, workspace)) if one.id == name.removeprefix(OTHER))
+    found = cells.cells(run_of(record, workspace), record.run)
+    cell = next(one for one in found if one.id == name.removeprefix(OTHER))
     _models(records, record, cell, workspace)
     run = run_of(record, workspace)  # once more: its number of threads holds again
-    scores = {(name, seed): variants.scores(run, cell, seed) for seed in seeds}
+    scores = {(name, seed): cells.scores(run, cell, seed) for seed in seeds}
     found = together(scores, run.settings.evaluation.resamples, run.settings.run.seed)
     pairs = sum(score.n for score in scores[name, seeds[0]].values())
     metrics = [drawn.metric(name, pairs, seed) for (_, seed), drawn in found.items()]
@@ -113,20 +93,18 @@ def cell_anew(records: Records, record: RunRecord, name: str, seeds: list[int | 
 
 def _start(records: Records, record: RunRecord, folder: Path) -> Workspace:
     """Text and starting encoder, as the notebooks ``data`` and ``encoder`` made them."""
-    from jtcse.core.files import new_folder
     from jtcse.core.run import Workspace
-    from jtcse.core.store import alone
+    from jtcse.core.store import made_once
     from jtcse.experiments.stages import prepare_data, starting_encoder
 
     text, encoder = (records.get(name, record) for name in ("data", "encoder"))
-    start = folder / f"start-{state([text, encoder])}"
-    with alone(start):
-        if not start.is_dir():
-            with new_folder(start) as fresh:
-                prepare_data(run_of(text, Workspace(fresh)))
-                starting_encoder(run_of(encoder, Workspace(fresh)))
-                shutil.rmtree(Workspace(fresh).checkpoints, ignore_errors=True)
-    return Workspace(start)
+
+    def make(fresh: Path) -> None:
+        prepare_data(run_of(text, Workspace(fresh)))
+        starting_encoder(run_of(encoder, Workspace(fresh)))
+        shutil.rmtree(Workspace(fresh).checkpoints, ignore_errors=True)
+
+    return Workspace(made_once(folder, f"start-{state([text, encoder])}", make))
 
 
 def _models(records: Records, record: RunRecord, cell: Cell, workspace: Workspace) -> None:
@@ -150,7 +128,7 @@ def needed(cell: Cell, settings: Settings) -> list[str]:
 
     if cell.system in ("start", "simcse") or (cell.system in OWN and settings.ablations.own_towers):
         return []
-    order = list(MADE_BY)
+    order = [name for name in MADE_BY if name != "start"]
     last = cell.system if cell.system in order else "tower_2"
     return order[: order.index(last) + 1]
 

@@ -24,8 +24,8 @@ from types import ModuleType
 LONGEST = 180  # seconds of a call
 MODULES = """torch transformers.models.bert.modeling_bert transformers.models.bert.tokenization_bert transformers.models.auto
 sentence_transformers sklearn.linear_model sklearn.model_selection scipy.stats datasets mteb pytrec_eval pandas rich.progress
-jtcse.cli jtcse.encoders.encoder jtcse.encoders.loading jtcse.paper.printed jtcse.experiments.zero_shot.profile
-jtcse.evaluation.mteb.cached_encoder jtcse.evaluation.mteb.loading""".split()  # noqa: SIM905
+jtcse.cli jtcse.encoders.encoder jtcse.encoders.loading jtcse.paper.printed jtcse.experiments.zero_shot.request
+jtcse.evaluation.mteb.adapter jtcse.evaluation.mteb.loading""".split()  # noqa: SIM905
 SETTINGS = {
     "COLUMNS": "200",
     "HF_HUB_DISABLE_TELEMETRY": "1",

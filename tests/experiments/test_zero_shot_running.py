@@ -262,7 +262,7 @@ MOMENTS = {
     "before the first result is written": ("jtcse.evaluation.mteb.adapter:WholeResults.save_to_cache:1", set()),
     "while the first result is written": ("os:fsync:1", set()),
     "within the second task": ("jtcse.evaluation.mteb.cached_encoder:KeptEncoder.encode:4", {SOUND}),
-    "while the second result is written": ("os:fsync:5", {SOUND}),
+    "while the second result is written": ("os:fsync:4", {SOUND}),
     "while the record is written": ("jtcse.core.run:write_record:1", {SOUND, ILL}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +68,7 @@ class WholeResults(ResultCache):
             return None
         return found if found is not None and found.dataset_revision == self.task.metadata.revision else None
 
-    def save_to_cache(self, task_result: TaskResult, *names: Any, **more: Any) -> None:
+    def save_to_cache(self, task_result: TaskResult, model_name: ModelMeta, *_: Any, **more: Any) -> None:
         """As ``mteb`` saves it, but only once all that is wanted has a score.
 
         ``mteb`` saves after every subset. Some tasks draw random numbers from one subset to the next: a call that went on
@@ -78,7 +79,9 @@ class WholeResults(ResultCache):
         """
         if task_result.get_missing_evaluations(self.task):
             return
+        path = self.get_task_result_path(self.task.metadata.name, model_name)
         with TemporaryDirectory() as folder:
-            ResultCache(folder).save_to_cache(task_result, *names, **more)
-            for file in sorted(Path(folder).rglob("*.json")):
-                write_atomically(self.cache_path / file.relative_to(folder), file.read_bytes())
+            task_result.to_disk(whole := Path(folder) / path.name)
+            write_atomically(path, whole.read_bytes())
+        if not (meta := path.with_name("model_meta.json")).exists():
+            write_atomically(meta, json.dumps(model_name.to_dict(), default=str, indent=4))

@@ -13,15 +13,39 @@ from jtcse.core.errors import UserError, check_choice
 
 if TYPE_CHECKING:
     from jtcse.evaluation.mteb.running import Outcome
+    from jtcse.experiments.zero_shot.request import Request
     from jtcse.experiments.zero_shot.sts7 import Kept
 
-PoolingOption = Annotated[
+Models = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Hub names or folders; several are summed.")
+]
+System = Annotated[
+    str | None, typer.Option(help="A compared system: its released checkpoint, or MODEL read in its way.")
+]
+Backbone = Annotated[str | None, typer.Option(help="Which released checkpoint: bert (the default) or roberta.")]
+Trained = Annotated[
     str | None,
-    typer.Option(help="cls, mean, first_last, first_last_1, last_two, pooler; by default the model's own."),
+    typer.Option(help="Score the system as it was trained in this profile; sts7 is then the profile's sets."),
 ]
 Workdir = Annotated[
     Path | None, typer.Option(help="Workspace, where results are kept; by default build/PROFILE, or build/checkpoints.")
 ]
+Tasks = Annotated[
+    str,
+    typer.Option(
+        help="sts7 (SentEval's rule), sts7:STS12+STS-B, table1-right, table2 to table6, names of mteb: STS17:en-en,NFCorpus"
+    ),
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the tasks, a GPU each where there are several.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=2, help="Rows of each set at most, to try things out; kept apart, no score of the task."),
+]
+PoolingOption = Annotated[
+    str | None,
+    typer.Option(help="cls, mean, first_last, first_last_1, last_two, pooler; by default the model's own."),
+]
+PRECISIONS = ("fp32", "bf16")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,35 +55,16 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Hub names or folders; several are summed.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(help="A compared system: its released checkpoint, or MODEL read in its way.")
-    ] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="Which released checkpoint: bert (the default) or roberta.")
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(help="Score the system as it was trained in this profile; sts7 is then the profile's sets."),
-    ] = None,
+    models: Models = None,
+    system: System = None,
+    backbone: Backbone = None,
+    profile: Trained = None,
     seed: Annotated[int, typer.Option(min=0, help="Of that training.")] = 1,
     workdir: Workdir = None,
-    tasks: Annotated[
-        str,
-        typer.Option(
-            help="sts7 (SentEval's rule), sts7:STS12+STS-B, table1-right, table2 to table6, names of mteb: STS17:en-en,NFCorpus"
-        ),
-    ] = "sts7",
+    tasks: Tasks = "sts7",
     plan: Annotated[bool, typer.Option("--plan", help="Only say what there is to do and how large it is.")] = False,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Processes that share the tasks, a GPU each where there are several.")
-    ] = 1,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=2, help="Rows of each set at most, to try things out; kept apart, no score of the task."),
-    ] = None,
+    jobs: Jobs = 1,
+    limit: Limit = None,
     pooling: PoolingOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write scores and settings to this file.")] = None,
     precision: Annotated[
@@ -83,30 +88,32 @@ def evaluate(
 
         jtcse evaluate --system esimcse --profile embedded
     """
-    from jtcse.experiments.zero_shot import request as work
+    from jtcse.experiments.zero_shot.request import of_command
 
-    check_choice("precision", precision, ["fp32", "bf16"])
+    check_choice("precision", precision, PRECISIONS)
+    _check_one_way(system, backbone, profile, pooling)
+    who = {"system": system, "backbone": backbone, "pooling": pooling, "profile": profile}
+    turned = {"zero_shot__limit": limit, "zero_shot__precision": precision}
+    request = of_command(models or (), tasks, **who, seed=seed, workdir=workdir, **turned)
+    if plan:
+        request.show_plan()
+        return
+    told = {"models": models, **who, "tasks": tasks, "limit": limit, "precision": precision}
+    if system and not request.own_sets:
+        told["backbone"] = backbone or "bert"
+    _score(request, jobs, json_file, {"pooling": pooling or "the model's own"} | {k: v for k, v in told.items() if v})
+
+
+def _check_one_way(system: str | None, backbone: str | None, profile: str | None, pooling: str | None) -> None:
+    """Refuse words that are unknown, or would do nothing beside others."""
     check_choice("backbone", backbone or "bert", ["bert", "roberta"])
     if profile is not None:
         _idle("--profile, which scores what was trained there", backbone=backbone, pooling=pooling)
-    _check_one_way(system, backbone, pooling)
-    asked = work.Asked(tuple(models or ()), system, backbone, profile, seed, workdir, tasks, limit, pooling, precision)
-    if plan:
-        work.show_plan(asked)
-        return
-    seven, outcomes, numbers = work.scored(asked, jobs)
-    if seven:
-        _print_scores(seven, precision)
-    through = [one for one in outcomes if one.name in numbers or not one.done]
-    if through:
-        _print_outcomes(through, numbers, precision)
-    if json_file:
-        _write_scores(json_file, seven, numbers, asked.told())
-    lost = [one for one in outcomes if not one.done]
-    if lost:
+    if system is None:
+        _idle("a MODEL without --system", backbone=backbone)
+    elif pooling is not None:
         raise UserError(
-            f"{len(lost)} of {len(outcomes)} have no score; the first is {lost[0].name}: {lost[0].words} "
-            "(the same command tries these again)"
+            f"--pooling {pooling} beside --system {system}: a system is pooled as its authors do; leave one"
         )
 
 
@@ -117,12 +124,30 @@ def _idle(beside: str, **options) -> None:
             raise UserError(f"--{name} {value} has no effect on {beside}; leave it out")
 
 
-def _check_one_way(system: str | None, backbone: str | None, pooling: str | None) -> None:
-    if system is None:
-        _idle("a MODEL without --system", backbone=backbone)
-    elif pooling is not None:
+def _score(request: Request, jobs: int, json_file: Path | None, told: dict) -> None:
+    """Score, show the scores and write them to a file; an error where some are missing."""
+    from rich.console import Console
+
+    from jtcse.experiments.zero_shot.workers import is_worker, workers
+
+    worker = is_worker()
+    count = 1 if worker else min(jobs, len(request.asked[1]) or 1)
+    _ = request.encoder  # what cannot be opened is said once, not by every process
+    with workers(count, sys.argv[1:]):
+        seven, outcomes = request.score(None if worker else Console(stderr=True))
+    numbers, precision = request.main_scores(), request.run.settings.zero_shot.precision
+    if seven:
+        _print_scores(seven, precision)
+    through = [one for one in outcomes if one.name in numbers or not one.done]
+    if through:
+        _print_outcomes(through, numbers, precision)
+    if json_file:
+        _write_scores(json_file, seven, numbers, told)
+    lost = [one for one in outcomes if not one.done]
+    if lost:
         raise UserError(
-            f"--pooling {pooling} beside --system {system}: a system is pooled as its authors do; leave one"
+            f"{len(lost)} of {len(outcomes)} have no score; the first is {lost[0].name}: {lost[0].words} "
+            "(the same command tries these again)"
         )
 
 

@@ -97,12 +97,15 @@ class Run:
         """A named random stream of this run."""
         return np.random.default_rng(self.seed(*names))
 
-    def finish(self, metrics: Sequence[Metric], artefacts: Mapping[str, Path] | None = None) -> RunRecord:
+    def finish(
+        self, metrics: Sequence[Metric], artefacts: Mapping[str, Path] | None = None, **provenance: Any
+    ) -> RunRecord:
         """Write ``records/<name>.json``: the metrics, all settings, and where they come from.
 
         Args:
             metrics: what was measured.
             artefacts: files or folders whose hashes belong in the record, by name.
+            provenance: fields of it that the caller knows better than this process does, such as ``seconds`` of several calls.
         """
         hashes = {name: sha256(path) for name, path in (artefacts or {}).items()}
         record = RunRecord(
@@ -110,7 +113,7 @@ class Run:
             profile=self.profile,
             settings=self.settings.model_dump(mode="json"),
             metrics=list(metrics),
-            provenance=self._provenance(hashes),
+            provenance=self._provenance(hashes).model_copy(update=provenance),
         )
         write_record(record, self.workspace.records / f"{self.name}.json")
         return record

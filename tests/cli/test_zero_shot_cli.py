@@ -74,27 +74,51 @@ def sentence(done: Done) -> str:
 # -- words ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (
-            ["--tasks", "Banking77Clasification"],
-            ["mteb has no task 'Banking77Clasification'", "Banking77Classification"],
-        ),
-        (["--tasks", "STS17:en-enn"], ["mteb's task 'STS17' has no subset 'en-enn'", "en-en"]),
-        (["--tasks", "table7"], ["'table7'", "did you mean 'table", "table1-right"]),
-        (["--tasks", "table2:en"], ["'table2:en' asks for subsets of a list"]),
-        (["--tasks", "BIOSSES,,STS17"], ["names no task"]),
-        (["--tasks", "sts7-mteb"], ["mteb has no task 'sts7-mteb'"]),
-        (["--tasks", "sts7:STS-C"], ["'STS-C'", "did you mean 'STS-B'"]),
-        (["--tasks", "sts7", "--plan"], ["--plan is for tasks of mteb", "leave --plan out"]),
-        (["--tasks", "sts7:STS12+STS-B", "--plan"], ["--plan is for tasks of mteb"]),
-    ],
-)
-def test_words_that_mean_nothing_are_one_sentence_and_leave_nothing(words, said, world: World, tmp_path: Path) -> None:
-    line = sentence(world.jtcse("evaluate", world.model, *words, cwd=tmp_path))
-    assert all(one in line for one in said), line
-    assert not list(tmp_path.rglob("*.json"))
+WORDS = """
+import contextlib, io, json, sys
+from jtcse.cli import main
+told = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["jtcse", "evaluate", *words]
+    with contextlib.redirect_stderr(io.StringIO()) as error:
+        try:
+            status = main() or 0
+        except SystemExit as end:
+            status = end.code
+    told.append((status, "", error.getvalue()))
+print(json.dumps(told))
+"""
+"""Many refused calls in one process."""
+
+
+REFUSED = {
+    "--tasks Banking77Clasification": ["mteb has no task 'Banking77Clasification'", "Banking77Classification"],
+    "--tasks STS17:en-enn": ["mteb's task 'STS17' has no subset 'en-enn'", "en-en"],
+    "--tasks table7": ["'table7'", "did you mean 'table", "table1-right"],
+    "--tasks table2:en": ["'table2:en' asks for subsets of a list"],
+    "--tasks BIOSSES,,STS17": ["names no task"],
+    "--tasks sts7-mteb": ["mteb has no task 'sts7-mteb'"],
+    "--tasks sts7:STS-C": ["'STS-C'", "did you mean 'STS-B'"],
+    "--tasks sts7 --plan": ["--plan is for tasks of mteb", "leave --plan out"],
+    "--tasks sts7:STS12+STS-B --plan": ["--plan is for tasks of mteb"],
+}
+
+
+@pytest.fixture(scope="module")
+def refused(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """How all those calls end, out of one process."""
+    folder = tmp_path_factory.mktemp("refused")
+    calls = [[str(world.model), *words.split()] for words in REFUSED]
+    done = world.jtcse("-c", WORDS, json.dumps(calls), cwd=folder)
+    assert done.status == 0, done.error
+    assert not list(folder.rglob("*.json")), "nothing is left"
+    return {words: Done(*told) for words, told in zip(REFUSED, json.loads(done.out.splitlines()[-1]), strict=True)}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_words_that_mean_nothing_are_one_sentence_and_leave_nothing(words: str, refused: dict[str, Done]) -> None:
+    line = sentence(refused[words])
+    assert all(one in line for one in REFUSED[words]), line
 
 
 def test_nobody_to_score_is_said(world: World, tmp_path: Path) -> None:
@@ -213,7 +237,7 @@ def test_workers_end_with_the_first_process_and_the_next_call_scores_each_task_o
     assert running(worker)
     os.kill(first, signal.SIGKILL)
     assert world.forked.end(first).status == -signal.SIGKILL
-    assert waited(lambda: not running(worker), 10)
+    assert waited(lambda: not running(worker), 90), "also one that is still being started"
     for one in world.silent:
         one.times = 0
     done = world.jtcse(*words, cwd=tmp_path)

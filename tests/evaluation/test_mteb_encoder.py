@@ -19,8 +19,9 @@ from scipy.stats import rankdata
 
 from jtcse.encoders.encoder import TowerEncoder
 from jtcse.evaluation.mteb import cached_encoder
+from jtcse.evaluation.mteb.adapter import MtebEncoder, model_meta
 from jtcse.evaluation.mteb.cache import TextCache
-from jtcse.evaluation.mteb.cached_encoder import LONGEST, KeptEncoder, MtebEncoder, model_meta
+from jtcse.evaluation.mteb.cached_encoder import LONGEST, KeptEncoder
 from jtcse.evaluation.mteb.tasks import Wanted, opened
 
 ROOMY = 1 << 24

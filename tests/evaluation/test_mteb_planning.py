@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -135,7 +134,7 @@ def embedded(task) -> set[str]:
     """The distinct texts that an evaluation by mteb gives to the encoder."""
     import mteb
 
-    from jtcse.evaluation.mteb.cached_encoder import MtebEncoder
+    from jtcse.evaluation.mteb.adapter import MtebEncoder
 
     encoder = Counting()
     model = MtebEncoder(encoder, "counting", "0")
@@ -240,14 +239,13 @@ class Hub:
     limit = None
 
     def __init__(self, monkeypatch, answers=None, done=()) -> None:
-        self.answers, self.done, self.asked, self.lock = answers or {}, done, [], threading.Lock()
+        self.answers, self.done, self.asked = answers or {}, done, []
         monkeypatch.setattr(planning, "availability", self.answer)
         monkeypatch.setattr(planning, "prepared", lambda path, revision: [])
         monkeypatch.setattr(planning, "throughput", lambda encoder: RATE)
 
     def answer(self, task):
-        with self.lock:
-            self.asked.append(task.metadata.name)
+        self.asked.append(task.metadata.name)
         return self.answers.get(task.metadata.name, (0.5, None))
 
     def result(self, task):
@@ -286,18 +284,11 @@ def test_without_statistics_texts_and_minutes_are_unknown_and_it_is_said(monkeyp
     assert "?" in printed([step])
 
 
-def test_the_hub_is_left_alone_if_nobody_wants_to_know(monkeypatch):
-    hub = Hub(monkeypatch)
-    (step,) = plan(wanted("STS12"), Counting(), hub, ask_hub=False)
-    assert not hub.asked
-    assert (step.state, step.gigabytes) == ("to do", None)
-
-
 def test_a_silent_hub_is_asked_for_a_few_tasks_only(monkeypatch):
     every = wanted("table2")
     hub = Hub(monkeypatch, {one.name: OFFLINE for one in every})
     steps = plan(every, Counting(), hub)
-    assert len(hub.asked) <= planning.PATIENCE + planning.AT_ONCE < len(every)
+    assert len(hub.asked) == planning.PATIENCE < len(every)
     assert {step.state for step in steps} == {"missing"}
 
 
@@ -313,14 +304,6 @@ def test_a_repository_that_several_tasks_share_is_downloaded_once(monkeypatch):
     steps = plan(wanted("LEMBQMSumRetrieval,LEMBWikimQARetrieval,STS12"), Counting(), hub)
     assert [step.gigabytes for step in steps] == [0.5, 0.0, 0.5]
     assert "LEMBQMSumRetrieval" in steps[1].words
-
-
-def test_questions_to_the_hub_do_not_wait_for_each_other(monkeypatch):
-    hub = Hub(monkeypatch)
-    monkeypatch.setattr(planning, "AT_ONCE", 4)
-    meeting = threading.Barrier(4, timeout=20)  # passes only if four are asked at the same time
-    monkeypatch.setattr(planning, "availability", lambda task: (meeting.wait(), hub.answer(task))[1])
-    assert len(plan(wanted("STS12,STS13,STS14,STS15"), Counting(), hub)) == 4
 
 
 # -- in words -----------------------------------------------------------------------------------------------------

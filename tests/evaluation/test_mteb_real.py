@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jtcse.core.config import load_settings
-from jtcse.evaluation.mteb.running import score, store_of
+from jtcse.evaluation.mteb.running import score
+from jtcse.evaluation.mteb.store import Store
 from jtcse.evaluation.mteb.tasks import opened, wanted
 from jtcse.systems.opening import open_model
 
@@ -28,9 +29,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Results by word, all scored in one workspace."""
     root, words = tmp_path_factory.mktemp("real"), [*PUBLISHED, *BESIDE]
     encoder, asked = open_model(NAME), wanted(",".join(words))
-    outcomes = score(encoder, "real", asked, root, load_settings("checkpoints").zero_shot)
+    store = Store.of(encoder, root, "real")
+    outcomes = score(encoder, store, asked, load_settings("checkpoints").zero_shot)
     assert [one.words for one in outcomes if not one.done] == []
-    store = store_of(encoder, "real", root, None)
     return {word: store.result(opened(one)) for word, one in zip(words, asked, strict=True)}
 
 

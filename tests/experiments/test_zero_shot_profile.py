@@ -41,13 +41,14 @@ SCORER = '''
 import json, pathlib, sys
 
 words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-name = words["--tasks"]
+name, marker = words["--tasks"], pathlib.Path(words["--marker"])
 gone = pathlib.Path("gone").read_text().split()
 print("a library's word")
 if "crash" in gone:
     raise RuntimeError("the cat sat on the cable")
-print(json.dumps([{"name": name, "state": "missing" if name in gone else "scored", "words": "not there", "seconds": 1.5}]))
-sys.exit(0)
+lost = {name: "not there"} if name in gone else {}
+marker.parent.mkdir(parents=True, exist_ok=True)
+marker.write_text(json.dumps({"done": [] if lost else [name], "missing": lost, "failed": {}}))
 '''
 TINY = """
 zero_shot: {needs: [], sections: [run], threads: 1, outputs: []}
@@ -122,14 +123,11 @@ def test_a_marker_holds_no_times_and_says_what_has_no_result(tmp_path: Path) -> 
     settings = load_settings("checkpoints", SCORED)
     path = tmp_path / parts.marker("simcse-bert", "table4")
     assert parts.incomplete(tmp_path, settings) == [], "never begun is not 'again'"
-    done = {"name": "STS22", "state": "scored", "words": "", "seconds": 3.0}
-    parts.write(path, [done, done | {"name": "BIOSSES", "state": "missing", "words": "gone"}])
+    done, gone = Outcome("STS22", "scored", seconds=3.0), Outcome("BIOSSES", "missing", "gone")
+    parts.write(path, [done, gone])
     assert parts.incomplete(tmp_path, settings) == ["zero_shot/simcse-bert/table4"]
     before = path.read_bytes()
-    parts.write(
-        path,
-        [done | {"state": "kept", "seconds": 0.0}, done | {"name": "BIOSSES", "state": "missing", "words": "gone"}],
-    )
+    parts.write(path, [Outcome("STS22", "kept"), gone])
     assert path.read_bytes() == before
     parts.write(path, [done])
     assert parts.incomplete(tmp_path, settings) == []
@@ -153,7 +151,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("snakemake", reason="the extra 'book' is not installed")
     folder = make(tmp_path_factory.mktemp("parts") / "checkout")
     (folder / "workflow" / "notebooks.yaml").write_text(TINY)
-    (folder / "jtcse" / "zero_shot" / "profile.py").write_text(SCORER)
+    (folder / "jtcse" / "experiments" / "zero_shot" / "profile.py").write_text(SCORER)
     body = 'name, value = "zero_shot", float(len(list((Path(workdir) / "zero_shot" / "done").rglob("*.json"))))'
     write_notebook(folder, "first", body)
     (folder / "notebooks" / "first.ipynb").rename(folder / "notebooks" / "zero_shot.ipynb")
@@ -312,17 +310,17 @@ def test_what_parts_tried_in_vain_is_told_and_not_tried_once_more(tmp_path: Path
     turned = {"zero_shot.systems": ["simcse", "diffcse"], "zero_shot.tasks": ["STS17:en-en,SiswatiNewsClassification"]}
     run = Run("zero_shot", "checkpoints", load_settings("checkpoints", turned), Workspace(tmp_path))
     (word,) = run.settings.zero_shot.tasks
-    parts.write(tmp_path / parts.marker("simcse-bert", word), [{"name": word, "state": "missing", "words": "no hub"}])
-    gone = {"name": "SiswatiNewsClassification", "state": "missing", "words": "gone"}
-    parts.write(tmp_path / parts.marker("diffcse-bert", word), [{"name": "STS17", "state": "scored", "words": ""}, gone])
+    parts.write(tmp_path / parts.marker("simcse-bert", word), [Outcome(word, "missing", "no hub")])
+    gone = Outcome("SiswatiNewsClassification", "missing", "gone")
+    parts.write(tmp_path / parts.marker("diffcse-bert", word), [Outcome("STS17", "scored"), gone])
     asked = []
 
-    def scored(run, subject, encoder, seven, wanted, console=None, without=()):
-        asked.extend((subject.label, one.name) for one in wanted if one.name not in without)
-        return {}, [scoring.Outcome("STS17", "kept")]
+    def scored(request, console=None, told=()):
+        asked.extend((request.subject.label, one.name) for one in request.asked[1] if one.name not in told)
+        return {}, [Outcome("STS17", "kept"), *told.values()]
 
-    monkeypatch.setattr(scoring, "score_encoder", scored)
-    monkeypatch.setattr(scoring.Subject, "open", lambda self, run: None)
+    monkeypatch.setattr(scoring.Request, "score", scored)
+    monkeypatch.setattr(scoring.Request, "encoder", None)
     found = {subject.label: {one.name: one.state for one in outcomes} for subject, outcomes in scoring.score_all(run)}
     assert asked == [("diffcse-bert", "STS17")]
     assert found == {

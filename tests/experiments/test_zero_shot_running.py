@@ -259,11 +259,11 @@ def test_another_checkpoint_under_the_same_name_runs_again(world: World, tmp_pat
 # -- kills, full disks, broken weights --------------------------------------------------------------------------
 
 MOMENTS = {
-    "before the first result is written": ("jtcse.evaluation.mteb.store:Store.write:1", set()),
+    "before the first result is written": ("jtcse.evaluation.mteb.adapter:WholeResults.save_to_cache:1", set()),
     "while the first result is written": ("os:fsync:1", set()),
     "within the second task": ("jtcse.evaluation.mteb.cached_encoder:KeptEncoder.encode:4", {SOUND}),
-    "while the second result is written": ("os:fsync:3", {SOUND}),
-    "while the record is written": ("jtcse.experiments.zero_shot.record:write_record:1", {SOUND, ILL}),
+    "while the second result is written": ("os:fsync:4", {SOUND}),
+    "while the record is written": ("jtcse.core.run:write_record:1", {SOUND, ILL}),
 }
 
 

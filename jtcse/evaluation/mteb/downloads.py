@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,7 @@ class Stalled(OSError):
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Every wait for the hub ends while the block runs; several threads may be inside.
+    """Every wait for the hub ends while the block runs.
 
     The hub's client sets no limit to listings, asks again for a minute each where it sets one, and asks without end for a large
     file whose body always breaks off at one place. Here no request waits longer than the user's HF_HUB_DOWNLOAD_TIMEOUT or
@@ -35,31 +34,14 @@ def patience() -> Iterator[None]:
     ``hf_xet`` have limits of their own.
     """
     from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import _http
 
-    with _DOOR:
-        if not _INSIDE:
-            _INSIDE.append(_client_factory())
-            set_client_factory(_watched(_INSIDE[0], _watch(_silence())))
-        _INSIDE.append(_INSIDE[0])
+    before = getattr(_http, "_GLOBAL_CLIENT_FACTORY", _http.default_client_factory)
+    set_client_factory(_watched(before, _watch(_silence())))
     try:
         yield
     finally:
-        with _DOOR:
-            before = _INSIDE.pop()
-            if len(_INSIDE) == 1:
-                _INSIDE.clear()
-                set_client_factory(before)
-
-
-_DOOR = threading.Lock()
-_INSIDE: list[Callable] = []
-"""The client factory that was there before, and once more for each block that runs."""
-
-
-def _client_factory() -> Callable:
-    from huggingface_hub.utils import _http
-
-    return getattr(_http, "_GLOBAL_CLIENT_FACTORY", _http.default_client_factory)
+        set_client_factory(before)
 
 
 def _watched(factory: Callable, watch: Callable) -> Callable:
@@ -211,11 +193,9 @@ def _as_sent(blob: Path) -> bool:
     kind = {64: hashlib.sha256, 40: hashlib.sha1}.get(len(blob.name))
     if kind is None:
         return False
-    digest = kind() if kind is hashlib.sha256 else kind(b"blob %d\0" % blob.stat().st_size)
+    head = b"" if kind is hashlib.sha256 else b"blob %d\0" % blob.stat().st_size
     with blob.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest() == blob.name
+        return hashlib.file_digest(stream, lambda: kind(head)).hexdigest() == blob.name
 
 
 def _reads(file: Path) -> bool:

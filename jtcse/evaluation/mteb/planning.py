@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -34,7 +33,6 @@ CHARACTERS_PER_TOKEN = 4.3  # of English with BERT's vocabulary, the space after
 WORDS = """the of and to in is it was for on that with he as at by his from are they be this have not had one all
 were when we there can an your which their said if do will each about how up out them then she many some so""".split()  # noqa: SIM905
 ENOUGH_SECONDS, MOST_TEXTS = 0.15, 65_536  # of one measurement
-AT_ONCE = 1  # questions to the hub at a time: downloads.patience changes the hub's client for all threads
 UNCOUNTED = "mteb has no statistics of these texts, so nobody knows how many they are"
 KEPT_HERE = "the hub gives no answer, but some of the data lie in the cache"
 NAMED = 4  # tasks that a reason names
@@ -67,20 +65,19 @@ class _Answer:
     words: str = ""
 
 
-def plan(wanted: Sequence[Wanted], encoder: Encoder, store: Store, *, ask_hub: bool = True) -> list[Step]:
+def plan(wanted: Sequence[Wanted], encoder: Encoder, store: Store) -> list[Step]:
     """What there is to do of each task.
 
     Args:
         wanted: tasks, each once.
         encoder: is timed for a second or two, if there is anything to do.
         store: knows what is done.
-        ask_hub: whether to find out what can be had and how large it is.
     Raises:
         UserError: a task or subset that is not there.
     """
     tasks = {one: opened(one) for one in wanted}
     left = {one: task for one, task in tasks.items() if store.result(task) is None}
-    answers = _asked(left) if ask_hub else dict.fromkeys(left, _Answer())
+    answers = _asked(left)
     sizes = {one: size_of(task, store.limit) for one, task in tasks.items()}
     to_do = any(answer.missing is None and sizes[one] for one, answer in answers.items())
     rate = throughput(encoder) if to_do else None
@@ -147,38 +144,31 @@ def _made(tokens: int, count: int, draw: np.random.Generator) -> list[str]:
 
 
 def _asked(tasks: Mapping[Wanted, AbsTask]) -> dict[Wanted, _Answer]:
-    """What the hub says of each task; each repository is asked for once, and a silent hub not for all of them."""
+    """What the hub says of each task; a repository is asked for once, and downloaded with the first task that needs it."""
     from tqdm import tqdm
 
-    first: dict[tuple, AbsTask] = {}
-    for task in tasks.values():
-        first.setdefault(_repository(task), task)
+    found: dict[Wanted, _Answer] = {}
+    first: dict[tuple, Wanted] = {}
     silent: list[Missing] = []
-
-    def ask(task: AbsTask) -> _Answer:
-        asked_enough = len(silent) >= PATIENCE
-        gigabytes, missing = (None, _given_up(silent[0])) if asked_enough else availability(task)
-        if missing is None or missing.kind != "offline":
-            return _Answer(gigabytes, missing)
-        silent.append(missing)
-        return _Answer(0.0, words=KEPT_HERE) if prepared(*_repository(task)) else _Answer(missing=missing)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        bar = tqdm(pool.map(ask, first.values()), desc="asking the hub", total=len(first), unit="set", delay=5)
-        answers = dict(zip(first, bar, strict=True))
-    return {one: _own(task, first, answers) for one, task in tasks.items()}
+    for one, task in tqdm(tasks.items(), desc="asking the hub", unit="task", delay=5):
+        other = first.setdefault(_repository(task), one)
+        answer = _answer(task, silent) if other is one else found[other]
+        shared = other is not one and answer.gigabytes
+        found[one] = _Answer(0.0, words=f"comes with the data of {other.name}") if shared else answer
+    return found
 
 
-def _given_up(first: Missing) -> Missing:
-    return Missing(f"not asked for, as the hub gave no answer to the first {PATIENCE} tasks: {first}", "offline")
-
-
-def _own(task: AbsTask, first: Mapping[tuple, AbsTask], answers: Mapping[tuple, _Answer]) -> _Answer:
-    """The answer for a task: what several share is downloaded with the first of them."""
-    place = _repository(task)
-    if first[place] is task or not answers[place].gigabytes:
-        return answers[place]
-    return _Answer(0.0, words=f"comes with the data of {first[place].metadata.name}")
+def _answer(task: AbsTask, silent: list[Missing]) -> _Answer:
+    """Of one task; a hub that is silent, which is noted, is not asked for all of them."""
+    if len(silent) >= PATIENCE:
+        words = f"not asked for, as the hub gave no answer to the first {PATIENCE} tasks: {silent[0]}"
+        gigabytes, missing = None, Missing(words, "offline")
+    else:
+        gigabytes, missing = availability(task)
+    if missing is None or missing.kind != "offline":
+        return _Answer(gigabytes, missing)
+    silent.append(missing)
+    return _Answer(0.0, words=KEPT_HERE) if prepared(*_repository(task)) else _Answer(missing=missing)
 
 
 def _repository(task: AbsTask) -> tuple[str, str | None]:

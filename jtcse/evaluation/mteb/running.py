@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,18 @@ from typing import TYPE_CHECKING
 from jtcse.core.errors import NoRoom, UserError
 from jtcse.core.files import FULL
 from jtcse.evaluation.mteb.cache import TextCache
-from jtcse.evaluation.mteb.fingerprint import fingerprint
 from jtcse.evaluation.mteb.sizes import size_of
-from jtcse.evaluation.mteb.store import Store
 from jtcse.evaluation.mteb.tasks import Wanted, opened
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
-    from mteb.results import TaskResult
     from rich.console import Console
     from rich.progress import Progress
 
     from jtcse.core.config import ZeroShotSettings
     from jtcse.encoders.encoder import Encoder
-    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
+    from jtcse.evaluation.mteb.adapter import MtebEncoder
+    from jtcse.evaluation.mteb.store import Store
 
 KEPT, SCORED, MISSING, FAILED = "kept", "scored", "missing", "failed"
 GIB = 2**30
@@ -54,11 +52,6 @@ class Outcome:
         return self.state in (KEPT, SCORED)
 
 
-def store_of(encoder: Encoder, label: str, root: Path, limit: int | None) -> Store:
-    """Where an encoder's results are kept in a workspace."""
-    return Store(root, label, fingerprint(encoder), limit)
-
-
 def open_cache(root: Path, settings: ZeroShotSettings) -> TextCache:
     """The cache of vectors that a workspace has."""
     return TextCache(root / "zero_shot" / "vectors.sqlite", int(settings.cache_gib * GIB))
@@ -66,9 +59,8 @@ def open_cache(root: Path, settings: ZeroShotSettings) -> TextCache:
 
 def score(
     encoder: Encoder,
-    label: str,
+    store: Store,
     wanted: Sequence[Wanted],
-    root: Path,
     settings: ZeroShotSettings,
     console: Console | None = None,
 ) -> list[Outcome]:
@@ -76,98 +68,77 @@ def score(
 
     Args:
         encoder: anything with ``encode``.
-        label: names its results.
+        store: its results.
         wanted: tasks, each once.
-        root: of the workspace.
-        settings: limit of rows, size of the cache, tries of a download.
+        settings: size of the cache, tries of a download.
         console: where the bar is shown.
     Returns:
         one outcome a task, in the order of ``wanted``.
     Raises:
         UserError: a task or subset that is not there; a full disk.
     """
-    store = store_of(encoder, label, root, settings.limit)
     tasks = {one: opened(one) for one in wanted}
     found = {one: Outcome(one.name, KEPT) for one, task in tasks.items() if store.result(task) is not None}
-    waiting = [one for one in wanted if one not in found]
-    if waiting:
-        bar_of = _bar(console, [tasks[one] for one in waiting])
-        with open_cache(root, settings) as cache, bar_of as bar:
-            found |= _in_turn(_Work(encoder, store, cache, settings, bar), tasks, waiting)
+    left = {one: task for one, task in tasks.items() if one not in found}
+    if left:
+        with open_cache(store.root, settings) as cache, _bar(console, left.values()) as bar:
+            model = _model(encoder, store, cache, bar)
+            # first what no other process has, then what one had: it may have ended without a result
+            for one, wait in [(one, wait) for wait in (False, True) for one in left]:
+                if one in found:
+                    continue
+                with store.claimed(one.name, wait=wait) as mine:
+                    if mine:
+                        bar.begins(left[one])
+                        found[one] = _outcome(model, store, left[one], settings.tries)
+                        bar.ended(left[one])
     return [found[one] for one in wanted]
 
 
-@dataclass
-class _Work:
-    """What a task needs to be scored."""
+def _model(encoder: Encoder, store: Store, cache: TextCache, bar: Bar) -> MtebEncoder:
+    from jtcse.evaluation.mteb.adapter import MtebEncoder
+    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
 
-    encoder: Encoder
-    store: Store
-    cache: TextCache
-    settings: ZeroShotSettings
-    bar: Bar
-
-    def kept_encoder(self) -> KeptEncoder:
-        from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
-
-        return KeptEncoder(self.encoder, self.store.revision, self.cache, self.bar.advance)
+    return MtebEncoder(KeptEncoder(encoder, store.revision, cache, bar.advance), store.label, store.revision)
 
 
-def _in_turn(work: _Work, tasks: dict[Wanted, AbsTask], waiting: Sequence[Wanted]) -> dict[Wanted, Outcome]:
-    """First the tasks that no other process has, then those that one had: it may have ended without a result."""
-    found: dict[Wanted, Outcome] = {}
-    for wait in (False, True):
-        for one in waiting:
-            if one in found:
-                continue
-            with work.store.claimed(one.name, wait=wait) as mine:
-                if mine:
-                    found[one] = _outcome(work, one, tasks[one])
-                    work.bar.ended(tasks[one])
-    return found
-
-
-def _outcome(work: _Work, one: Wanted, task: AbsTask) -> Outcome:
+def _outcome(model: MtebEncoder, store: Store, task: AbsTask, tries: int) -> Outcome:
+    """How it goes with one task; only a full disk ends the call."""
     from jtcse.evaluation.mteb.loading import Missing
 
-    began = time.perf_counter()
-    if work.store.result(task) is not None:  # another process was faster
-        return Outcome(one.name, KEPT)
-    work.bar.begins(one.name)
+    name, began = task.metadata.name, time.perf_counter()
+    if store.result(task) is not None:  # another process was faster
+        return Outcome(name, KEPT)
     try:
-        with _quietly():
-            result, notes = _scored(work, task)
-        work.store.write(task, result)
-    except Missing as error:
-        return Outcome(one.name, MISSING, str(error))
+        notes = _scored(model, store, task, tries)
     except NoRoom:
         raise
     except UserError as error:
-        return Outcome(one.name, FAILED, str(error))
+        return Outcome(name, MISSING if isinstance(error, Missing) else FAILED, str(error))
     except Exception as error:  # whatever a task's own code makes of its data: the others go on
         if isinstance(error, OSError) and error.errno in FULL:
             raise NoRoom(
-                f"no room left to score {one.name} ({error}); free some space and run the same command again"
+                f"no room left to score {name} ({error}); free some space and run the same command again"
             ) from error
         first = (str(error).strip().splitlines() or [""])[0][:300]
-        return Outcome(one.name, FAILED, f"{type(error).__name__}: {first}")
-    return Outcome(one.name, SCORED, "; ".join(notes), time.perf_counter() - began)
+        return Outcome(name, FAILED, f"{type(error).__name__}: {first}")
+    return Outcome(name, SCORED, "; ".join(notes), time.perf_counter() - began)
 
 
-def _scored(work: _Work, task: AbsTask) -> tuple[TaskResult, list[str]]:
-    """The result of an unchanged task, and what is to be said of its data, which are let go of afterwards."""
+def _scored(model: MtebEncoder, store: Store, task: AbsTask, tries: int) -> list[str]:
+    """Score and keep an unchanged task, and let go of its data; returns what is to be said of these."""
     import mteb
 
-    from jtcse.evaluation.mteb.cached_encoder import MtebEncoder
     from jtcse.evaluation.mteb.loading import load
 
-    notes = load(task, limit=work.settings.limit, tries=work.settings.tries)
-    model = MtebEncoder(work.kept_encoder(), work.store.label, work.store.revision)
-    try:
-        done = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)
-        return done.task_results[0], notes
-    finally:
-        task.unload_data()
+    with _quietly():
+        try:
+            notes = load(task, limit=store.limit, tries=tries)
+            # mteb's raise_error=False would leave nothing of an error but its text
+            mteb.evaluate(model, task, cache=store.cache(task), co2_tracker=False, show_progress_bar=False)
+            return notes
+        finally:
+            task.unload_data()
 
 
 @contextmanager
@@ -191,48 +162,33 @@ def _quietly() -> Iterator[None]:
 
 
 class Bar:
-    """Characters embedded of all tasks together, with the time left; shows nothing without a console."""
+    """Characters embedded of all tasks together, with the time left."""
 
-    def __init__(self, progress: Progress | None, sizes: dict[str, int]) -> None:
-        self.progress, self.sizes = progress, sizes
+    def __init__(self, progress: Progress, tasks: Collection[AbsTask]) -> None:
+        sizes = {task.metadata.name: size_of(task) for task in tasks}
+        self.sizes = {name: size.characters if size else UNKNOWN_SIZE for name, size in sizes.items()}
         self.before = 0  # characters of tasks that have ended
-        self.row = progress.add_task("", total=sum(sizes.values())) if progress else None
+        self.progress, self.row = progress, progress.add_task("", total=sum(self.sizes.values()))
 
-    def begins(self, name: str) -> None:
+    def begins(self, task: AbsTask) -> None:
         """A task is begun."""
-        if self.progress:
-            self.progress.update(self.row, description=name)
+        self.progress.update(self.row, description=task.metadata.name)
 
     def advance(self, characters: int) -> None:
         """Vectors have come."""
-        if self.progress:
-            self.progress.advance(self.row, characters)
+        self.progress.advance(self.row, characters)
 
     def ended(self, task: AbsTask) -> None:
         """A task has ended: sizes are estimates, and what lies in the cache takes no time."""
         self.before += self.sizes[task.metadata.name]
-        if self.progress:
-            self.progress.update(self.row, completed=self.before)
+        self.progress.update(self.row, completed=self.before)
 
 
 @contextmanager
-def _bar(console: Console | None, tasks: Sequence[AbsTask]) -> Iterator[Bar]:
-    from rich import progress as rich_progress
+def _bar(console: Console | None, tasks: Collection[AbsTask]) -> Iterator[Bar]:
+    """Shows nothing without a console."""
+    from rich.progress import Progress, TimeElapsedColumn
 
-    known = {task.metadata.name: size_of(task) for task in tasks}
-    sizes = {name: size.characters if size else UNKNOWN_SIZE for name, size in known.items()}
-    if console is None:
-        yield Bar(None, sizes)
-        return
-    columns = [
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
-        rich_progress.TaskProgressColumn(),
-    ]
-    columns += [
-        rich_progress.TimeElapsedColumn(),
-        rich_progress.TextColumn("left"),
-        rich_progress.TimeRemainingColumn(),
-    ]
-    with rich_progress.Progress(*columns, console=console) as progress:
-        yield Bar(progress, sizes)
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=console is None) as progress:
+        yield Bar(progress, tasks)

@@ -1,25 +1,23 @@
-"""Finished tasks, in ``mteb``'s own result format: ``<workspace>/zero_shot/results/companion__<label>/<revision>/<task>.json``.
+"""Finished tasks in ``mteb``'s own cache of results: ``<workspace>/zero_shot/results/companion__<label>/<revision>/<task>.json``.
 
-The revision is the hash of the weights (``identity.py``), so another checkpoint never finds these. What was scored on a limited
-number of rows lies in a folder of its own, ``zero_shot/limited-<rows>``. A file is written whole or not at all.
+The revision is the hash of the weights and the number format (``fingerprint.py``), so another checkpoint never finds these. What
+was scored on a limited number of rows lies in a cache of its own, ``zero_shot/limited-<rows>``.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-from jtcse.core.files import write_atomically
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
+    from mteb.cache import ResultCache
     from mteb.results import TaskResult
+
+    from jtcse.encoders.encoder import Encoder
 
 
 class Store:
@@ -33,28 +31,27 @@ class Store:
     """
 
     def __init__(self, root: Path, label: str, revision: str, limit: int | None = None) -> None:
-        self.label, self.revision, self.limit = label, revision, limit
-        self.base = Path(root) / "zero_shot" / (f"limited-{limit}" if limit else "")
-        self.folder = self.base / "results" / f"companion__{label}" / revision
+        self.root, self.label, self.revision, self.limit = Path(root), label, revision, limit
+        self.base = self.root / "zero_shot" / (f"limited-{limit}" if limit else "")
+        self.folder = self.base / "results" / f"companion__{label.replace(' ', '_')}" / revision  # as mteb names it
+
+    @classmethod
+    def of(cls, encoder: Encoder, root: Path, label: str, limit: int | None = None) -> Store:
+        """The results of an encoder that is open; all its weights are read, which is worth doing once."""
+        from jtcse.evaluation.mteb.fingerprint import fingerprint
+
+        return cls(root, label, fingerprint(encoder), limit)
+
+    def cache(self, task: AbsTask) -> ResultCache:
+        """What ``mteb`` finds a task's results in, and keeps them in."""
+        from jtcse.evaluation.mteb.adapter import WholeResults
+
+        return WholeResults(self.base, task)
 
     def result(self, task: AbsTask) -> TaskResult | None:
         """The result of a task on this revision of its data, if all its splits and subsets were scored."""
         found = self._read(task)
         return None if found is None or found.get_missing_evaluations(task) else found
-
-    def write(self, task: AbsTask, result: TaskResult) -> None:
-        """Keep a result, beside those of other subsets of the same task.
-
-        Raises:
-            UserError: a full disk; what was there stays.
-        """
-        kept = self._read(task)
-        result = result if kept is None else kept.merge(result)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "result.json"
-            result.to_disk(path)
-            write_atomically(self._path(task), path.read_bytes())
-        self._write_meta()
 
     def names(self) -> list[str]:
         """Tasks that have a result, whole or of some subsets."""
@@ -91,25 +88,7 @@ class Store:
             else:
                 yield True
 
-    def _path(self, task: AbsTask) -> Path:
-        return self.folder / f"{task.metadata.name}.json"
-
     def _read(self, task: AbsTask) -> TaskResult | None:
-        """What is kept of a task; a file of older data, or one that cannot be read, is as none."""
-        from mteb.results import TaskResult
-
-        path = self._path(task)
-        if not path.is_file():
+        if not (self.folder / f"{task.metadata.name}.json").is_file():
             return None
-        try:
-            found = TaskResult.from_disk(path)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            logging.getLogger(__name__).warning("%s cannot be read (%s): the task is scored again", path, error)
-            return None
-        return found if found.dataset_revision == task.metadata.revision else None
-
-    def _write_meta(self) -> None:
-        from jtcse.evaluation.mteb.cached_encoder import model_meta
-
-        told = model_meta(self.label, self.revision).to_dict()
-        write_atomically(self.folder / "model_meta.json", json.dumps(told, default=str, indent=4) + "\n")
+        return self.cache(task).load_task_result(task.metadata.name, f"companion/{self.label}", self.revision)

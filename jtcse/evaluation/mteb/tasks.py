@@ -12,6 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jtcse.core.errors import UserError, check_choice
@@ -51,14 +54,15 @@ def rows(place: str) -> list[Row]:
         UserError: no such list.
     """
     check_choice("list of tasks", place, LISTS)
-    return _rows(place.removesuffix("-right"))
+    return list(_rows(place.removesuffix("-right")))
 
 
-def _rows(place: str) -> list[Row]:
+@cache
+def _rows(place: str) -> tuple[Row, ...]:
     from jtcse.paper.printed import tasks
 
     frame = tasks().query("place == @place and splits != ''")
-    return [_row(entry) for entry in frame.itertuples()]
+    return tuple(_row(entry) for entry in frame.itertuples())
 
 
 def _row(entry: Any) -> Row:
@@ -133,16 +137,23 @@ def _check_installed() -> None:
 
 
 def _check_name(name: str) -> None:
-    from importlib import import_module
-
-    registry = import_module("mteb.get_tasks")  # the function of that name hides the module
-    renamed = getattr(registry, "_TASK_RENAMES", {})
+    renamed = getattr(_registry(), "_TASK_RENAMES", {})
     if name in renamed:
         raise UserError(f"mteb has renamed its task {name!r}; write {renamed[name]!r}")
-    known = {task.metadata.name: task.metadata.modalities for task in registry.TASK_LIST}
+    known = _modalities()
     if name not in known:
         text = [other for other, modalities in known.items() if modalities == ["text"]]
         raise UserError(f"mteb has no task {name!r}; {_offered(name, text)}; lists of tasks: {', '.join(LISTS)}")
+
+
+def _registry() -> ModuleType:
+    return import_module("mteb.get_tasks")  # the function of that name hides the module
+
+
+@cache
+def _modalities() -> dict[str, list[str]]:
+    """Of each task of mteb by its name: more than a thousand, each built anew when it is asked for."""
+    return {task.metadata.name: task.metadata.modalities for task in _registry().TASK_LIST}
 
 
 def _check_scorable(task: AbsTask) -> None:

@@ -79,8 +79,9 @@ def _usual(name: str) -> tuple[Any, Clock]:
 
 
 def _ours(name: str, folder: Path) -> tuple[Any, Clock]:
+    from jtcse.evaluation.mteb.adapter import MtebEncoder
     from jtcse.evaluation.mteb.cache import TextCache
-    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder, MtebEncoder
+    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
     from jtcse.evaluation.mteb.fingerprint import fingerprint
     from jtcse.systems.opening import open_model
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 
 if TYPE_CHECKING:
     from jtcse.core.config import Settings
+    from jtcse.evaluation.mteb.running import Outcome
 
-DONE = ("kept", "scored")
 RULE = "zero_shot_part"  # in the Snakefile
 PREFIX = "zero_shot"  # of the names of parts: zero_shot/jtcse-bert/table2
 FOLDER = Path("zero_shot") / "done"  # of the markers, in the workspace
+LEFT = ("missing", "failed")  # states of tasks without a result
 
 
 def parts(settings: Settings) -> list[tuple[str, str]]:
@@ -51,34 +50,25 @@ def marker_of(step: str) -> Path | None:
 
 
 def incomplete(build: Path, settings: Settings) -> list[str]:
-    """Parts that have a marker in the workspace, and tasks without a result: steps to be taken again."""
-    return [step_of(path) for part in parts(settings) if _left(build / (path := marker(*part)))]
+    """Parts that have a marker in the workspace, and tasks without a result or no whole marker: steps to be taken again."""
+    paths = [marker(*part) for part in parts(settings)]
+    told = {path: _told(build / path) for path in paths if (build / path).is_file()}
+    return [step_of(path) for path, states in told.items() if any(states.get(state, True) for state in LEFT)]
 
 
 def without_result(build: Path, label: str, words: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Tasks of an encoder that its parts tried in vain, with state and reason; a word is there where the encoder was not had."""
-    found: dict[str, tuple[str, str]] = {}
-    for word in words:
-        told = _told(build / marker(label, word))
-        found |= {name: (state, why) for state in ("missing", "failed") for name, why in told.get(state, {}).items()}
-    return found
+    markers = [_told(build / marker(label, word)) for word in words]
+    return {name: (state, why) for told in markers for state in LEFT for name, why in told.get(state, {}).items()}
 
 
 def _told(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _left(path: Path) -> bool:
+    """What a marker says; nothing where there is none, or it is not whole."""
     try:
         told = json.loads(path.read_text(encoding="utf8"))
-        return bool(told["missing"] or told["failed"])
-    except FileNotFoundError:
-        return False  # never begun: it is run anyway
-    except (ValueError, KeyError, TypeError):
-        return True
+    except (FileNotFoundError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def given(settings: Settings) -> dict[str, Any]:
@@ -92,27 +82,9 @@ def turned(overrides: Mapping[str, Any], sections: Sequence[str]) -> str:
     return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in chosen.items())
 
 
-def write(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Write a marker from the outcomes that ``jtcse.experiments.zero_shot.profile`` prints."""
-    told: dict[str, Any] = {"done": sorted(one["name"] for one in outcomes if one["state"] in DONE)}
-    for state in ("missing", "failed"):
-        told[state] = {one["name"]: one["words"] for one in outcomes if one["state"] == state}
+def write(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write a marker."""
+    told: dict[str, Any] = {"done": sorted(one.name for one in outcomes if one.done)}
+    for state in LEFT:
+        told[state] = {one.name: one.words for one in outcomes if one.state == state}
     write_atomically(path, json.dumps(told, indent=1) + "\n")
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """``... | python -m jtcse.experiments.zero_shot.parts FILE``: the marker of the outcomes, the last line of standard input."""
-    (path,) = sys.argv[1:] if words is None else words
-    lines = sys.stdin.read().split("\n")
-    try:
-        write(Path(path), json.loads(next((line for line in reversed(lines) if line.strip()), "")))
-    except ValueError:
-        return 2  # there are none: the part said why on its own standard error
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,50 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jtcse.core.record import Metric, RunRecord, write_record
-from jtcse.evaluation.mteb.store import Store
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.evaluation.mteb.tasks import Wanted, opened
-from jtcse.experiments.zero_shot.answers import metrics
+from jtcse.experiments.zero_shot import sts7
+from jtcse.experiments.zero_shot.answers import columns, metrics
 
 if TYPE_CHECKING:
-    from jtcse.core.run import Run
-
-NAME = "zero_shot_{}"
+    from jtcse.evaluation.mteb.store import Store
+    from jtcse.experiments.zero_shot.subjects import Subject
 
 
 def name_of(label: str) -> str:
     """The run's name of an encoder."""
-    return NAME.format(label)
+    return f"zero_shot_{label}"
 
 
-def write(
-    run: Run,
-    store: Store,
-    system: str | None,
-    backbone: str | None,
-    wanted: Sequence[Wanted],
-    more: Sequence[Metric] = (),
-) -> RunRecord | None:
+def write(run: Run, store: Store, subject: Subject, wanted: Sequence[Wanted]) -> RunRecord | None:
     """Write the record of an encoder; nothing where no task of it is done.
 
     Its seconds are those of all its tasks together, as ``mteb`` timed them, in whichever call they were scored.
 
     Args:
-        run: named ``name_of(label)``.
+        run: profile, settings and workspace.
         store: of the encoder.
-        system, backbone: which row of the paper it is; None: of none.
-        wanted: all tasks that were asked for.
-        more: numbers from elsewhere that belong to the same encoder.
+        subject: the encoder, and which row of the paper it is.
+        wanted: all tasks of mteb that were asked for.
     """
-    found = [*metrics(store, system, backbone, wanted), *more]
+    system, backbone = subject.system, subject.backbone
+    row = columns(system, backbone).get("table1") if system and backbone else None
+    found = [*metrics(store, system, backbone, wanted), *sts7.metrics(store, row)]
     if not found:
         return None
-    done = [result for result in (store.result(opened(one)) for one in wanted) if result is not None]
+    done = [result for one in wanted if (result := store.result(opened(one))) is not None]
     counted = Metric(name="tasks/done", value=len(done), unit="tasks", n=len(wanted))
-    record = run.finish([*found, counted])
     took = round(sum(result.evaluation_time or 0.0 for result in done), 1)
-    hashes, scored_in = {"encoder": store.revision}, run.settings.zero_shot.precision
-    made = record.provenance.model_copy(update={"seconds": took, "hashes": hashes, "scored_in": scored_in})
-    record = record.model_copy(update={"provenance": made})
-    write_record(record, run.workspace.records / f"{run.name}.json")
-    return record
+    named = Run(name_of(subject.label), run.profile, run.settings, run.workspace)
+    return named.finish(
+        [*found, counted],
+        seconds=took,
+        hashes={"encoder": store.revision},
+        scored_in=run.settings.zero_shot.precision,
+    )

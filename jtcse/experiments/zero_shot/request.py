@@ -1,162 +1,179 @@
-"""What ``jtcse evaluate`` does: who is asked for, on what, in which workspace; the plan, the scores, the run record."""
+"""Who is scored on what, in which workspace: what ``jtcse evaluate`` and the profile ``checkpoints`` ask for, and its answer."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from jtcse.core.config import Settings, load_settings
-from jtcse.core.errors import UserError
+from jtcse.core.config import load_settings
+from jtcse.core.errors import NoRoom, UserError
 from jtcse.core.run import Run, Workspace
-from jtcse.experiments.zero_shot.sts7 import Kept
-from jtcse.systems.settings import backbone_of
+from jtcse.evaluation.mteb.running import KEPT, MISSING, SCORED, Outcome, open_cache, score
+from jtcse.evaluation.mteb.store import Store
+from jtcse.experiments.zero_shot import record, sts7
+from jtcse.experiments.zero_shot.subjects import Subject, scored_in, subject_of, trained_subject
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from jtcse.encoders.encoder import Encoder
-    from jtcse.evaluation.mteb.running import Outcome
     from jtcse.evaluation.mteb.tasks import Wanted
-    from jtcse.experiments.zero_shot.subjects import Subject
+    from jtcse.systems.settings import Backbone
 
 RELEASED = "checkpoints"
 """The profile of everything that was not trained here."""
+Sets = tuple[str, ...] | None  # of sts7: () means all, None that it was not asked for
+
+
+def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
+    """The sets of ``sts7`` and the tasks of ``mteb`` that some words ask for.
+
+    Raises:
+        UserError: a word that means nothing.
+    """
+    from jtcse.evaluation.mteb.tasks import wanted
+
+    pieces = [piece.strip() for word in words for piece in word.split(",")]
+    ours = [piece for piece in pieces if piece.partition(":")[0] == sts7.WORD]
+    names = [name for piece in ours for name in piece.partition(":")[2].split("+") if name]
+    seven = None if not ours else () if sts7.WORD in ours else tuple(dict.fromkeys(names))
+    rest = [piece for piece in pieces if piece not in ours]
+    return seven, wanted(",".join(rest)) if rest else []
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The words of one call."""
+class Request:
+    """One encoder and the tasks that it is to be scored on.
 
-    models: tuple[str, ...]
-    system: str | None
-    backbone: str | None
-    profile: str | None
-    seed: int
-    workdir: Path | None
-    tasks: str
-    limit: int | None
-    pooling: str | None
-    precision: str
+    Args:
+        run: profile, settings and workspace.
+        subject: who is scored.
+        words: on what, as ``--tasks`` takes them, ``sts7`` among them.
+        own_sets: ``sts7`` means the profile's own graded sets: small, and scored each time.
+    """
 
-    @property
-    def trained(self) -> bool:
-        """Whether something that a profile trained is to be scored."""
-        return self.profile not in (None, RELEASED)
+    run: Run
+    subject: Subject
+    words: tuple[str, ...]
+    own_sets: bool = False
 
-    def told(self) -> dict[str, Any]:
-        """What belongs beside the scores in a file."""
-        backbone = self.backbone or ("bert" if self.system and not self.trained else None)
-        asked = {"models": list(self.models), "system": self.system, "backbone": backbone, "profile": self.profile}
-        asked |= {"tasks": self.tasks, "limit": self.limit, "precision": self.precision}
-        return {"pooling": self.pooling or "the model's own"} | {name: value for name, value in asked.items() if value}
+    @cached_property
+    def asked(self) -> tuple[Sets, list[Wanted]]:
+        """As ``split``."""
+        return split(self.words)
 
-    def run(self, seven: tuple[str, ...] | None) -> Run:
-        """Profile, settings and workspace; of a profile's own sets those that are named."""
-        turned: dict[str, Any] = {"zero_shot.limit": self.limit, "zero_shot.precision": self.precision}
-        if self.trained and seven:
-            turned["evaluation.tasks"] = list(seven)
-        profile = self.profile or RELEASED
-        settings: Settings = load_settings(profile, turned)
-        return Run("evaluate", profile, settings, Workspace(self.workdir or Path("build") / profile))
-
-    def subject(self, run: Run) -> Subject:
-        """Who is scored.
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Opened when it is first needed.
 
         Raises:
-            UserError: nobody, or a MODEL beside a profile.
+            UserError: weights that cannot be had, or that do not fit the system.
         """
-        from jtcse.experiments.zero_shot.subjects import Subject, scored_in, subject_of
+        return self.subject.open(self.run)
 
-        if not self.trained:
-            return scored_in(self.precision, subject_of(self.models, self.system, self.backbone, self.pooling))
-        if self.system is None or self.models:
-            raise UserError("--profile says where a --system was trained; a MODEL is scored without it")
-        backbone = backbone_of(run.settings.encoder.name)
-        label = f"{self.system}-{backbone}-seed-{self.seed}"
-        return scored_in(
-            self.precision, Subject(label, self.system, backbone, partial(_trained, self.system, self.seed))
-        )
+    @cached_property
+    def store(self) -> Store:
+        """What is kept of the encoder; its weights are hashed once a request."""
+        limit = self.run.settings.zero_shot.limit
+        return Store.of(self.encoder, self.run.workspace.root, self.subject.label, limit)
+
+    def score(
+        self, console: Console | None = None, told: Mapping[str, Outcome] = MappingProxyType({})
+    ) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
+        """Score what is not done, and write the record ``records/zero_shot_<label>.json`` from all that is kept.
+
+        Args:
+            console: where the bar is shown.
+            told: outcomes of tasks that are not to be tried again.
+        Returns:
+            scores of the seven sets with their average (none if they were not asked for), and an outcome for each task; one more
+            for ``sts7`` unless it means the profile's own sets.
+        Raises:
+            UserError: a task that is not there, a full disk.
+        """
+        seven, wanted = self.asked
+        scores, found = ({}, []) if seven is None or sts7.WORD in told else self._seven(seven)
+        left = [one for one in wanted if one.name not in told]
+        try:
+            if left:
+                found += score(self.encoder, self.store, left, self.run.settings.zero_shot, console)
+        finally:  # an error that ends the call leaves a record of what there is
+            record.write(self.run, self.store, self.subject, wanted)
+        return scores, [*found, *told.values()]
+
+    def _seven(self, names: Sequence[str]) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
+        from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
+
+        if self.own_sets:
+            return sts7.of_profile(self.run, self.encoder), []
+        store, settings = self.store, self.run.settings
+        try:
+            with store.claimed(sts7.WORD, wait=True), open_cache(store.root, settings.zero_shot) as cache:
+                scores, fresh = sts7.score(KeptEncoder(self.encoder, store.revision, cache), store, names, settings)
+        except NoRoom:
+            raise
+        except UserError as error:
+            return {}, [Outcome(sts7.WORD, MISSING, str(error))]
+        return scores, [Outcome(sts7.WORD, SCORED if fresh else KEPT)]
+
+    def main_scores(self) -> dict[str, float]:
+        """The main score of each of mteb's tasks that has one, in points."""
+        from jtcse.experiments.zero_shot.answers import main_score
+
+        scores = {one.name: main_score(self.store, one) for one in self.asked[1]}
+        return {name: score for name, score in scores.items() if score is not None}
+
+    def show_plan(self) -> None:
+        """Print what there is to do of mteb's tasks.
+
+        Raises:
+            UserError: none was asked for.
+        """
+        from rich.console import Console
+
+        from jtcse.evaluation.mteb.planning import plan, show
+
+        wanted = self.asked[1]
+        if not wanted:
+            raise UserError(
+                "--plan is for tasks of mteb; sts7 are seven small sets, minutes of a CPU: leave --plan out"
+            )
+        show(plan(wanted, self.encoder, self.store), Console())
 
 
-def _trained(system: str, seed: int, run: Run) -> Encoder:
-    from jtcse.experiments import trained_systems
+def of_command(
+    models: Sequence[str],
+    tasks: str,
+    *,
+    system: str | None = None,
+    backbone: Backbone | None = None,
+    pooling: str | None = None,
+    profile: str | None = None,
+    seed: int = 1,
+    workdir: Path | None = None,
+    **zero_shot_and_run: Any,
+) -> Request:
+    """What a command line asks for: released weights or a MODEL, or a system as a profile trained it.
 
-    return trained_systems.opened(trained_systems.made(run, system, seed), run.settings.zero_shot.precision)
-
-
-def show_plan(asked: Asked) -> None:
-    """Print what there is to do of mteb's tasks."""
-    from rich.console import Console
-
-    from jtcse.evaluation.mteb.planning import plan, show
-    from jtcse.evaluation.mteb.running import store_of
-    from jtcse.experiments.zero_shot.profile import split
-
-    seven, wanted = split([asked.tasks])
-    if not wanted:
-        raise UserError("--plan is for tasks of mteb; sts7 are seven small sets, minutes of a CPU: leave --plan out")
-    run = asked.run(seven)
-    subject = asked.subject(run)
-    encoder = subject.open(run)
-    store = store_of(encoder, subject.label, run.workspace.root, asked.limit)
-    show(plan(wanted, encoder, store), Console())
-
-
-def scored(asked: Asked, jobs: int) -> tuple[dict[str, Kept], list[Outcome], dict[str, float]]:
-    """Score, and write the record.
-
-    Returns:
-        the seven sets with their average (empty if they were not asked for), outcomes of mteb's tasks, and the main score of each
-        that has one, in points.
+    Args:
+        zero_shot_and_run: settings to turn; ``zero_shot__limit`` stands for ``zero_shot.limit``.
+    Raises:
+        UserError: nobody is named, or a MODEL beside a profile that trains; words that mean nothing.
     """
-    from rich.console import Console
-
-    from jtcse.experiments.zero_shot.profile import split
-    from jtcse.experiments.zero_shot.workers import is_worker, workers
-
-    seven, wanted = split([asked.tasks])
-    run = asked.run(seven)
-    subject = asked.subject(run)
-    encoder = subject.open(run)
-    console = None if is_worker() else Console(stderr=True)
-    if console is None:
-        jobs = 1
-    with workers(min(jobs, len(wanted) or 1), sys.argv[1:]):
-        return _scored(asked, run, subject, encoder, seven, wanted, console)
-
-
-def _scored(
-    asked: Asked,
-    run: Run,
-    subject: Subject,
-    encoder: Encoder,
-    seven: tuple[str, ...] | None,
-    wanted: list[Wanted],
-    console,
-) -> tuple[dict[str, Kept], list[Outcome], dict[str, float]]:
-    from jtcse.experiments.zero_shot.profile import score_encoder
-
-    own = _own_sets(run, encoder) if asked.trained and seven is not None else {}
-    kept, outcomes = score_encoder(run, subject, encoder, None if asked.trained else seven, wanted, console)
-    return own | kept, outcomes, _main_scores(run, subject, encoder, wanted)
-
-
-def _own_sets(run: Run, encoder: Encoder) -> dict[str, Kept]:
-    """The graded sets of a profile: small, and scored each time."""
-    from jtcse.evaluation.sts import average, score_sets
-    from jtcse.experiments.stages import graded
-
-    scores = score_sets(encoder, graded(run)[1], resamples=run.settings.evaluation.resamples)
-    mean, n = average(scores), sum(one.n for one in scores.values())
-    found = {name: Kept(one.points, one.low, one.high, one.n) for name, one in scores.items()}
-    return found | {"average": Kept(mean.points, mean.low, mean.high, n)}
-
-
-def _main_scores(run: Run, subject: Subject, encoder: Encoder, wanted: list[Wanted]) -> dict[str, float]:
-    from jtcse.evaluation.mteb.running import store_of
-    from jtcse.experiments.zero_shot.answers import main_score
-
-    store = store_of(encoder, subject.label, run.workspace.root, run.settings.zero_shot.limit)
-    scores = {one.name: main_score(store, one) for one in wanted}
-    return {name: score for name, score in scores.items() if score is not None}
+    seven, _ = split([tasks])
+    trained = profile not in (None, RELEASED)
+    turned = {name.replace("__", "."): value for name, value in zero_shot_and_run.items()}
+    if trained and seven:
+        turned["evaluation.tasks"] = list(seven)
+    profile = profile or RELEASED
+    run = Run("evaluate", profile, load_settings(profile, turned), Workspace(workdir or Path("build") / profile))
+    precision = run.settings.zero_shot.precision
+    if not trained:
+        return Request(run, scored_in(precision, subject_of(models, system, backbone, pooling)), (tasks,))
+    if system is None or models:
+        raise UserError("--profile says where a --system was trained; a MODEL is scored without it")
+    return Request(run, scored_in(precision, trained_subject(run.settings, system, seed)), (tasks,), own_sets=True)

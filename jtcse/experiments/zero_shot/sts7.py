@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 from jtcse.core.record import Metric
-from jtcse.data.pairs import TASKS
+from jtcse.data.pairs import TASKS, load_pair_sets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jtcse.core.config import Settings
+    from jtcse.core.run import Run
+    from jtcse.data.pairs import PairSet
     from jtcse.encoders.encoder import Encoder
     from jtcse.evaluation.mteb.store import Store
 
@@ -43,10 +45,11 @@ def score(encoder: Encoder, store: Store, names: Sequence[str], settings: Settin
         UserError: as ``load_pair_sets`` and ``score_sets``.
     """
     names, kept = list(names) or list(TASKS), _read(store)
-    whole = [*(f"{AVERAGE} of {'+'.join(names)}",), *names]
+    whole = [f"{AVERAGE} of {'+'.join(names)}", *names]
     fresh = any(name not in kept for name in whole)
     if fresh:
-        kept |= _scored(encoder, names, settings, store.limit)
+        sets = load_pair_sets("senteval", names=names, limit=store.limit)
+        kept |= _of_sets(encoder, sets, settings.evaluation.resamples, whole[0])
         told = {name: asdict(one) for name, one in kept.items()}
         write_atomically(_path(store), json.dumps(told, indent=1) + "\n")
     return {name: kept[name] for name in names} | {AVERAGE: kept[whole[0]]}, fresh
@@ -70,17 +73,20 @@ def metrics(store: Store, row: str | None) -> Iterator[Metric]:
             yield Metric(name=id, value=one.points, n=one.n, low=one.low, high=one.high)
 
 
-def _scored(encoder: Encoder, names: Sequence[str], settings: Settings, limit: int | None) -> dict[str, Kept]:
-    from jtcse.data.pairs import load_pair_sets
+def of_profile(run: Run, encoder: Encoder) -> dict[str, Kept]:
+    """Scores of a profile's own graded sets, and their average; nothing is kept."""
+    from jtcse.experiments.stages import graded
+
+    return _of_sets(encoder, graded(run)[1], run.settings.evaluation.resamples, AVERAGE)
+
+
+def _of_sets(encoder: Encoder, sets: Mapping[str, PairSet], resamples: int, average_name: str) -> dict[str, Kept]:
     from jtcse.evaluation.sts import average, score_sets
 
-    sets = load_pair_sets("senteval", names=list(names), limit=limit)
-    scores = score_sets(encoder, sets, resamples=settings.evaluation.resamples)
-    mean = average(scores, resamples=settings.evaluation.resamples)
+    scores = score_sets(encoder, sets, resamples=resamples)
+    mean, n = average(scores, resamples=resamples), sum(one.n for one in scores.values())
     found = {name: Kept(one.points, one.low, one.high, one.n) for name, one in scores.items()}
-    return found | {
-        f"{AVERAGE} of {'+'.join(names)}": Kept(mean.points, mean.low, mean.high, sum(s.n for s in scores.values()))
-    }
+    return found | {average_name: Kept(mean.points, mean.low, mean.high, n)}
 
 
 def _path(store: Store) -> Path:

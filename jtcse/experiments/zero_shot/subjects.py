@@ -30,21 +30,14 @@ class Subject:
     """One encoder to be scored; it is opened when its turn comes.
 
     ``label`` names its record. ``system`` and ``backbone`` say which row of the paper it answers for, None where it is no
-    system of the paper.
+    system of the paper. ``open(run)`` is the encoder, in the run's number format; one that the run trains itself out of its
+    workspace. It raises ``UserError`` where weights cannot be had, or do not fit the system.
     """
 
     label: str
     system: str | None
     backbone: Backbone | None
-    opener: Callable[[Run], Encoder] = field(repr=False, compare=False)
-
-    def open(self, run: Run) -> Encoder:
-        """The encoder, in the number format of ``zero_shot.precision``; one that the run trains itself out of its workspace.
-
-        Raises:
-            UserError: weights that cannot be had, or that do not fit the system.
-        """
-        return self.opener(run)
+    open: Callable[[Run], Encoder] = field(repr=False, compare=False)
 
 
 def subjects(settings: Settings) -> list[Subject]:
@@ -63,7 +56,7 @@ def subjects(settings: Settings) -> list[Subject]:
     for word in words:
         check_choice("system (this profile scores what it trains)", word, systems())
     backbone = backbone_of(settings.encoder.name)
-    found = [Subject(f"{one}-{backbone}", one, backbone, partial(_open_trained, one)) for one in dict.fromkeys(words)]
+    found = [Subject(f"{one}-{backbone}", one, backbone, partial(_open_own, one)) for one in dict.fromkeys(words)]
     return [scored_in(settings.zero_shot.precision, one) for one in found]
 
 
@@ -72,6 +65,12 @@ def scored_in(precision: str, subject: Subject) -> Subject:
     if precision == "fp32":
         return subject
     return replace(subject, label=_label([subject.label, precision]), system=None, backbone=None)
+
+
+def trained_subject(settings: Settings, system: str, seed: int) -> Subject:
+    """A system as a profile trains it with one seed; that is done now if it was not yet."""
+    backbone = backbone_of(settings.encoder.name)
+    return Subject(f"{system}-{backbone}-seed-{seed}", system, backbone, partial(_open_trained, system, seed))
 
 
 def subject_of(models: Sequence[str], system: str | None, backbone: Backbone | None, pooling: str | None) -> Subject:
@@ -157,13 +156,17 @@ def _summed(names: Sequence[str], pooling: str | None, run: Run) -> Encoder:
     return summed([open_model(name, pooling=pooling, precision=precision) for name in names], names)
 
 
-def _open_trained(system: str, run: Run) -> Encoder:
-    """The product of the run's own stages, or the system as the workshop trains it, which is done now if it was not yet."""
+def _open_own(system: str, run: Run) -> Encoder:
+    """The product of the run's own stages, or the system as the workshop trains it, with the first seed."""
     if system in OWN:
         from jtcse.experiments.stages import open_system
 
         return open_system(run, OWN[system], run.settings.zero_shot.precision)
+    return _open_trained(system, run.settings.race.seeds[0], run)
+
+
+def _open_trained(system: str, seed: int, run: Run) -> Encoder:
     from jtcse.experiments import trained_systems
 
-    folder = trained_systems.made(run, system, run.settings.race.seeds[0])
+    folder = trained_systems.made(run, system, seed)
     return trained_systems.opened(folder, run.settings.zero_shot.precision)

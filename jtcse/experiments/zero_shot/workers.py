@@ -1,7 +1,4 @@
-"""Several processes that score one encoder in one workspace: the same command again, each taking tasks that no other has.
-
-They need nothing of each other but the workspace, so the same command on several machines that share a folder does as well.
-"""
+"""Several processes that score one encoder in one workspace: the same command again, each taking tasks that no other has."""
 
 from __future__ import annotations
 
@@ -19,11 +16,10 @@ WORKER = "JTCSE_WORKER"
 
 
 def is_worker() -> bool:
-    """Whether this process was started by ``workers``; it then ends when that one does."""
-    if WORKER not in os.environ:
-        return False
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
-    return True
+    """Whether this process was started by ``workers``; it then ends when that one does, however it ends."""
+    if WORKER in os.environ:  # nothing is ever sent: reading waits for the end
+        threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+    return WORKER in os.environ
 
 
 @contextmanager
@@ -35,7 +31,12 @@ def workers(count: int, words: Sequence[str]) -> Iterator[None]:
     import torch
 
     gpus, cores = torch.cuda.device_count(), max(1, device.cores() // count)
-    started = [_start(words, number, gpus, cores) for number in range(1, count)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.PIPE}
+    given = os.environ | {"OMP_NUM_THREADS": str(cores), "OMP_WAIT_POLICY": "PASSIVE"}
+    started = []
+    for number in range(1, count):
+        own = {WORKER: str(number)} | ({"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus > 1 else {})
+        started.append(subprocess.Popen([sys.executable, "-m", "jtcse", *words], env=given | own, **quiet))
     if started:
         torch.set_num_threads(cores)
     try:
@@ -46,17 +47,3 @@ def workers(count: int, words: Sequence[str]) -> Iterator[None]:
         for process in started:
             process.stdin.close()  # whoever still works ends now
             process.wait()
-
-
-def _start(words: Sequence[str], number: int, gpus: int, cores: int) -> subprocess.Popen[bytes]:
-    given = {WORKER: str(number), "OMP_NUM_THREADS": str(cores), "OMP_WAIT_POLICY": "PASSIVE"}
-    if gpus > 1:
-        given["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-m", "jtcse", *words], env={**os.environ, **given}, **quiet)
-
-
-def _end_with_the_first() -> None:
-    while os.read(0, 1):  # nothing is ever sent: this waits for the end
-        pass
-    os._exit(1)

@@ -29,7 +29,7 @@ NOT_RUN = "not run"
 
 def named(word: str) -> list[str]:
     """The tasks that a word of ``zero_shot.tasks`` asks for; the seven sets of ``sts7`` count as one."""
-    from jtcse.experiments.zero_shot.profile import split
+    from jtcse.experiments.zero_shot.request import split
     from jtcse.experiments.zero_shot.sts7 import WORD
 
     seven, wanted = split([word])

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas
+
 from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, RunRecord
 from jtcse.experiments.cost.forecast import SECONDS, duration, parts, total
 from jtcse.pages.furniture.style import CYCLE, panels
 
@@ -14,12 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jtcse.experiments.cost.operations import Work
-HOUR = 3600
-
-if TYPE_CHECKING:
-    import pandas
-
-    from jtcse.core.record import Metric, RunRecord
 
 HOUR = 3600
 CORE_WATTS = 280 / 64
@@ -35,8 +33,6 @@ def spent(
     records: Iterable[RunRecord], core_watts: float = CORE_WATTS, gpu_watts: float = GPU_WATTS
 ) -> pandas.DataFrame:
     """What each profile's records took: runs, hours, kWh (an estimate), devices and machines; index: profile."""
-    import pandas
-
     rows: dict[str, dict] = {}
     for record in records:
         made = record.provenance
@@ -63,8 +59,6 @@ def energy(record: RunRecord, core_watts: float, gpu_watts: float) -> float:
 
 def longest(records: Iterable[RunRecord], count: int = 8) -> pandas.DataFrame:
     """The runs that took longest, in minutes."""
-    import pandas
-
     found = sorted(records, key=took, reverse=True)[:count]
     rows = [{"profile": r.profile, "run": r.run, "minutes": took(r) / 60} for r in found]
     return pandas.DataFrame(rows, columns=["profile", "run", "minutes"])
@@ -75,8 +69,6 @@ def timed(records: Iterable[RunRecord]) -> pandas.DataFrame:
 
     A cell that several pages share is with the page that asked for it first.
     """
-    import pandas
-
     rows = []
     for record in records:
         seconds = [metric.value for metric in times(record)]
@@ -94,12 +86,8 @@ def times(record: RunRecord) -> list[Metric]:
 
 def operations(profiles: Sequence[str] = BEFORE) -> pandas.DataFrame:
     """Operations of each part of profiles, in units of 10^15; part x profile, and all together."""
-    import pandas
-
-    columns = {
-        name: {part: work.operations / 1e15 for part, work in parts(load_settings(name)).items()} for name in profiles
-    }
-    frame = pandas.DataFrame(columns)
+    works = {name: parts(load_settings(name)) for name in profiles}
+    frame = pandas.DataFrame(works).map(lambda work: work.operations / 1e15, na_action="ignore")
     frame.loc["all"] = frame.sum()
     return frame
 
@@ -111,26 +99,18 @@ def calculator(rates: Mapping[str, float], share: float, profiles: Sequence[str]
         rates: name of a machine to its rate of matrix products in GFLOP/s.
         share: of it that is achieved.
     """
-    import pandas
-
     works = {name: total(load_settings(name)) for name in profiles}
-    rows = {
-        name: {
-            f"{machine}: {rate:,.0f} GFLOP/s": duration(work.seconds(rate, share)) for machine, rate in rates.items()
-        }
-        for name, work in works.items()
+    columns = {
+        f"{machine}: {rate:,.0f} GFLOP/s": {name: duration(work.seconds(rate, share)) for name, work in works.items()}
+        for machine, rate in rates.items()
     }
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    return pandas.DataFrame(columns)
 
 
 def compute_metrics(frame: pandas.DataFrame, profiles: Sequence[str] = BEFORE) -> list[Metric]:
     """Hours of each profile's records and operations of the profiles to come, for the run record."""
-    from jtcse.core.record import Metric
-
-    found = [
-        Metric(name=f"compute/{profile}/hours", value=row["hours"], unit="h", n=row["runs"])
-        for profile, row in frame.iterrows()
-    ]
+    hours = zip(frame.index, frame["hours"], frame["runs"], strict=True)
+    found = [Metric(name=f"compute/{name}/hours", value=value, unit="h", n=int(n)) for name, value, n in hours]
     for name in profiles:
         settings = load_settings(name)
         seeds, operations = len(settings.ablations.seeds), total(settings).operations
@@ -154,8 +134,6 @@ def hours_over_rate(works: Mapping[str, Work], share: float, rates: Mapping[str,
         share: of the rate that is achieved.
         rates: name of a machine to its rate in GFLOP/s, drawn as upright lines.
     """
-    import numpy as np
-
     figure, (axes,) = panels(1, height=3.6)
     across = np.geomspace(min(10.0, *rates.values()), max(1e6, *rates.values()), 60)
     for (name, work), colour in zip(works.items(), CYCLE, strict=False):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas
+import yaml
 
 from jtcse.core.errors import unknown
 from jtcse.core.record import Metric
 from jtcse.evaluation.statistics.resampled import row_means
 from jtcse.evaluation.statistics.spearman import middle
-from jtcse.pages.furniture.elements import within
+from jtcse.pages.furniture.elements import beside, within
 from jtcse.pages.furniture.tables import claims_in, table
 from jtcse.paper import printed
 from jtcse.paper.ledger import all_records, entries
@@ -30,14 +31,7 @@ if TYPE_CHECKING:
 
 OWN = ("JTCSE", "JTCSE_D", "JTCSE_UCD")  # the paper's own systems in Tables II to VI
 BLOCKS = ("table2", "table3", "table4", "table5", "table6")
-CLAIMS = {
-    "table1": ("C01", "C05", "C06", "C10", "C11", "C24", "C25", "C26"),
-    "table2": ("C02", "C08", "C22", "C23", "C27"),
-    "table3": ("C02", "C08", "C22", "C27"),
-    "table4": ("C02", "C08", "C22", "C27"),
-    "table5": ("C08", "C21", "C27"),
-    "table6": ("C02", "C08", "C27", "C28", "C29"),
-}
+CLAIMS: dict[str, list[str]] = yaml.safe_load(beside("claims.yaml"))["zero_shot"]
 COUNTS = {  # claims that are counts: which blocks have how many rows, by the text
     "table2": ("claim/C22", {"table2": 45, "table3": 14, "table4": 15}),
     "table5": ("claim/C21", {"table5": 19}),

@@ -103,7 +103,8 @@ def run_metrics(frame: DataFrame) -> list[Metric]:
 def asked_words(run: Run, frame: DataFrame) -> str:
     """What was asked for, in a sentence or two."""
     if not len(frame):
-        return f"The profile {run.profile} asks for no tasks of mteb, so nothing was scored; the end of this page says how to ask."
+        how = "the end of this page says how to ask"
+        return f"The profile {run.profile} asks for no tasks of mteb, so nothing was scored; {how}."
     limit = run.settings.zero_shot.limit
     few = f" Only the first {limit} rows of each task: these are no scores, they show that it works." if limit else ""
     return f"Encoders to be scored: {frame['encoder'].nunique()}; lists of tasks: {frame['list'].nunique()}.{few}"

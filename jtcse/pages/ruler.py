@@ -146,7 +146,9 @@ def task_steps(ruler: DataFrame) -> DataFrame:
             first, second = (f"table1/{backbone}/{model}/{names.get(task, task)}" for model in ("JTCSE", "TNCSE"))
             if {first, second} <= known:
                 step = _difference(first, second)
-                rows.append({"task": task, "backbone": backbone, "step": step, **mark, "where": placed([step], mark)[0]})
+                rows.append(
+                    {"task": task, "backbone": backbone, "step": step, **mark, "where": placed([step], mark)[0]}
+                )
     return pandas.DataFrame(rows).astype({"n": int})
 
 

@@ -38,15 +38,14 @@ def beside(name: str) -> str:
     return re.sub(r"/\*.*?\*/\n", "", text, flags=re.DOTALL).strip()
 
 
-def give(**values: Any) -> bool:
-    """Give values or views to the book, whose ``glue`` roles and directives take them; False where no book is made."""
+def give(**values: Any) -> None:
+    """Give values or views to the book, whose ``glue`` roles and directives take them; nothing happens where none is made."""
     try:
         from myst_nb import glue as paste
     except ImportError:  # on Colab, say
-        return False
+        return
     for name, value in values.items():
         paste(name, value, display=False)
-    return True
 
 
 def glue(**values: float | str) -> None:

@@ -33,7 +33,9 @@ def counts_table(ledger: Sequence[Entry]) -> HTML:
     for place, some in by_place(ledger).items():
         name = "claims" if place == CLAIM else printed.TITLES[place].partition(":")[0]
         found = counts(some)
-        rows.append(line(name, [f"{len(some):,}", *(cell(f"{found[s]:,}", LETTERS[s]) if found[s] else "" for s in STATES)]))
+        rows.append(
+            line(name, [f"{len(some):,}", *(cell(f"{found[s]:,}", LETTERS[s]) if found[s] else "" for s in STATES)])
+        )
     return shown(box(["", "values", *STATES], rows, "States by table and figure"))
 
 
@@ -41,7 +43,12 @@ def claims_list(ledger: Sequence[Entry]) -> HTML:
     """Every claim of the prose: what it says, the measured effect behind it, its state."""
     section, rows = printed.claims()["section"], []
     for entry in (one for one in ledger if one.place == CLAIM):
-        cells = [section[entry.id], cell(entry.text, "words"), _effect(entry), state_cell(entry, entry.state, entry.reason)]
+        cells = [
+            section[entry.id],
+            cell(entry.text, "words"),
+            _effect(entry),
+            state_cell(entry, entry.state, entry.reason),
+        ]
         rows.append(line(entry.id.removeprefix("claim/"), cells))
     head = ["", "section", "the paper says (in our words)", "effect measured", "state"]
     return shown('<div id="claims">', box(head, rows, "Claims"), "</div>")
@@ -105,7 +112,9 @@ def _changes(record: RunRecord) -> str:
     changed = changed_settings(record)
     lacking = [name for name, pair in changed.items() if ... in pair]
     said = [
-        f"{name}: {_json(here)}, profile {_json(there)}" for name, (here, there) in changed.items() if name not in lacking
+        f"{name}: {_json(here)}, profile {_json(there)}"
+        for name, (here, there) in changed.items()
+        if name not in lacking
     ]
     words = listed(said) if said else "<p>All settings are the profile's.</p>"
     more = f"<p>The record and today's profile do not both have: {escape(', '.join(lacking))}.</p>" if lacking else ""

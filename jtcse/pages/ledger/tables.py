@@ -75,7 +75,9 @@ def _printed_cell(text: str, status: str) -> Markup:
 def _measured_table(frame: DataFrame, profile: str, answered: Sequence[Entry]) -> str:
     """The answers of one profile: a list where the place is one row or one column, else in the printed layout."""
     places = frame[["group", "row", "column"]]
-    at = dict(zip(places.loc[[entry.id for entry in answered]].itertuples(index=False, name=None), answered, strict=True))
+    at = dict(
+        zip(places.loc[[entry.id for entry in answered]].itertuples(index=False, name=None), answered, strict=True)
+    )
     columns = list(dict.fromkeys(column for _, _, column in at))
     name = f"Measured, {load_settings(profile).title}"
     if frame["column"].nunique() == 1:
@@ -103,7 +105,9 @@ def _as_grid(at: dict[tuple[str, str, str], Entry], columns: Sequence[str], labe
     rows = []
     for group, row in dict.fromkeys(spot[:2] for spot in at):
         found = [at.get((group, row, column)) for column in columns]
-        rows.append(line(f"{group}, {row}" if group else row, ["" if one is None else _grid_cell(one) for one in found]))
+        rows.append(
+            line(f"{group}, {row}" if group else row, ["" if one is None else _grid_cell(one) for one in found])
+        )
     return box(["", *columns], rows, label)
 
 

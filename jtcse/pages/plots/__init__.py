@@ -66,7 +66,9 @@ def bars(values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[fl
     figure, (axis,) = panels(height=0.36 * len(values) + 0.9)
     axis.barh(list(values), list(values.values()), color=COLOURS["start"])
     if ends:
-        axis.hlines(range(len(values)), *zip(*(ends[name] for name in values), strict=True), color="#222222", linewidth=2)
+        axis.hlines(
+            range(len(values)), *zip(*(ends[name] for name in values), strict=True), color="#222222", linewidth=2
+        )
     axis.set_xlabel(label)
     axis.invert_yaxis()
     axis.grid(False, axis="y")
@@ -198,7 +200,9 @@ def cell_map(
         shade = "white" if dark[at] else "black"
         axis.text(at[1], at[0], texts[at], ha="center", va="center", fontsize=8, color=shade)
     axis.set_yticks(range(len(numbers)), numbers.index, fontsize=9)
-    axis.set_xticks(range(numbers.shape[1]), numbers.columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=9)
+    axis.set_xticks(
+        range(numbers.shape[1]), numbers.columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=9
+    )
     axis.xaxis.tick_top()
     axis.grid(False)
     return figure

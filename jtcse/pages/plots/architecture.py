@@ -90,9 +90,13 @@ def figure(found: Architecture, title: str) -> HTML:
     if found.caels:
         key.append("Filled: layers named CAEL.")
     if found.crossing():
-        key.append('Arrows: <b class="qk">Q, K</b> of the own tower, <b class="v">V</b> of the other, as far as they cross.')
+        key.append(
+            'Arrows: <b class="qk">Q, K</b> of the own tower, <b class="v">V</b> of the other, as far as they cross.'
+        )
     if any(a.rows == "[CLS]" for a in found.attentions):
-        key.append('Dots: <b class="stream">the cross stream</b> of [CLS]; broken: the layer input that it starts from.')
+        key.append(
+            'Dots: <b class="stream">the cross stream</b> of [CLS]; broken: the layer input that it starts from.'
+        )
     drawn = f'<figure class="architecture">{drawing(found)}<figcaption>{" ".join(key)}</figcaption></figure>'
     return HTML(f"<style>{beside('architecture.css')}</style>{drawn}")
 

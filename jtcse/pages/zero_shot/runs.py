@@ -39,7 +39,9 @@ def progress(found: Scored, words: Sequence[str]) -> DataFrame:
     for subject, outcomes in found:
         known = {one.name: one for one in outcomes}
         for word, task in ((word, task) for word, names in lists.items() for task in names):
-            one = known.get(task) or known.get(word)  # an encoder that could not be opened misses the word, with all its tasks
+            one = known.get(task) or known.get(
+                word
+            )  # an encoder that could not be opened misses the word, with all its tasks
             state = (NOT_RUN, "") if one is None else ("done" if one.done else one.state, one.words)
             rows.append((subject.label, word, task, *state))
     return pandas.DataFrame(rows, columns=["encoder", "list", "task", "state", "why"])

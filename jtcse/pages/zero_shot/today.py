@@ -32,7 +32,9 @@ def public(place: str) -> DataFrame:
         rows = rows.loc[["en"]].rename(index={"en": OVER_LANGUAGES}).assign(subsets=[()])
     found = references().query("place == @known", local_dict={"known": "table1" if place == LANGUAGES else place})
     found = found.merge(rows.rename_axis("row").reset_index(), left_on="task", right_on="mteb")
-    found = found[[not splits or split in splits for split, splits in zip(found["split"], found["splits"], strict=True)]]
+    found = found[
+        [not splits or split in splits for split, splits in zip(found["split"], found["splits"], strict=True)]
+    ]
     all_of_them = found.groupby("row")["n_subsets"].transform("max")
     part = found["subsets"].map(bool)  # rows of one sub-set of a task: in Table I the English one
     found = found.assign(
@@ -62,7 +64,9 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     parts = dict(sorted(parts.items(), key=lambda pair: -pair[1].mean()))
     parts |= {} if run is None else {f"{name}, here": scores for name, scores in measured(place, run).items()}
     rows = {name: _beside(scores, cells.reindex(scores.index)) for name, scores in parts.items()}
-    frame = pandas.DataFrame.from_dict(rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"])
+    frame = pandas.DataFrame.from_dict(
+        rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"]
+    )
     return frame if len(cells) else frame[["tasks", "its mean"]]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas
 import yaml
+from pandas import DataFrame
 
+from jtcse.core.record import Metric
+from jtcse.core.run import Run
 from jtcse.experiments.ablations import cells as variants
 from jtcse.experiments.ablations.grids import absent
 from jtcse.experiments.ablations.train_cell import source_task
@@ -19,10 +21,7 @@ from jtcse.paper.printed import values
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame
 
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
     from jtcse.experiments.ablations.effects import Grid
 
 CLAIMS: dict[str, list[str]] = yaml.safe_load(beside("claims.yaml"))["ablations"]
@@ -50,7 +49,7 @@ def differences(grid: Grid) -> DataFrame:
             in_print = printed[cell.id] - printed[cell.reference] if there else float("nan")
             row = {"printed": in_print, "measured": points, "low": low, "high": high, "seeds": by_seed}
             rows[cell.id] = {"label": label(cell.id)} | row
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    return DataFrame.from_dict(rows, orient="index")
 
 
 def label(id: str) -> str:
@@ -112,7 +111,7 @@ def gains_by_task(run: Run) -> DataFrame:
             more, less = variants.scores(run, cell, seed), variants.scores(run, cells[cell.reference], seed)
             gains = {task: score.points - less[task].points for task, score in more.items()}
             rows.append({"model": cell.id.rsplit("/", 1)[1]} | gains)
-    frame, own = pandas.DataFrame(rows).groupby("model", sort=False).mean().rename_axis(None), source_task(run)
+    frame, own = DataFrame(rows).groupby("model", sort=False).mean().rename_axis(None), source_task(run)
     return frame[[own, *(task for task in frame.columns if task != own)]]
 
 

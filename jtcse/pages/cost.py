@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas
+from pandas import DataFrame
 
 from jtcse.core.errors import UserError
 from jtcse.evaluation.cost import (
@@ -39,7 +39,7 @@ FORMULAS = {
 }
 
 
-def parts(shape: Shape, tokens: int) -> pandas.DataFrame:
+def parts(shape: Shape, tokens: int) -> DataFrame:
     """The closed form of one tower by part: formula, GMAC, share of the whole in percent."""
     found = closed_form(shape, tokens)
     total = sum(found.values())
@@ -47,10 +47,10 @@ def parts(shape: Shape, tokens: int) -> pandas.DataFrame:
         name: {"formula": FORMULAS[name], "GMAC": macs / GIGA, "% of all": 100 * macs / total}
         for name, macs in (found | {"together": total}).items()
     }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
-def towers(config: Any, tokens: int) -> pandas.DataFrame:
+def towers(config: Any, tokens: int) -> DataFrame:
     """One, two and six towers, in GMAC: torch's counter, the closed form, their difference in MACs, and thop's rule."""
     shape = Shape.of(config)
     rows = {}
@@ -62,10 +62,10 @@ def towers(config: Any, tokens: int) -> pandas.DataFrame:
             "difference, MAC": counter - formula,
             "thop's rule": count * by_thop(shape, tokens) / GIGA,
         }
-    return pandas.DataFrame(rows).T.astype({"difference, MAC": int})
+    return DataFrame(rows).T.astype({"difference, MAC": int})
 
 
-def twins(config: Any, tokens: int, cael_count: int) -> pandas.DataFrame:
+def twins(config: Any, tokens: int, cael_count: int) -> DataFrame:
     """Each reading of the cross stream, in GMAC: forward, forward and backward, and what the stream adds in percent.
 
     Raises:
@@ -85,10 +85,10 @@ def twins(config: Any, tokens: int, cael_count: int) -> pandas.DataFrame:
             "forward and backward": found["training"] / GIGA,
             "added by the stream, %": 100 * added / plain,
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
-def readings(shape: Shape, heads: int, tokens: int) -> pandas.DataFrame:
+def readings(shape: Shape, heads: int, tokens: int) -> DataFrame:
     """Ways to count one tower, in GMAC, and whether one, two and six of it round to what Table VII is said to print."""
     models = {1: "JTCSE_D-BERT", 2: "JTCSE-BERT", 6: "EDFSE-BERT"}
     ids = {count: f"{TABLE}/{model}/gmac" for count, model in models.items()}
@@ -98,10 +98,10 @@ def readings(shape: Shape, heads: int, tokens: int) -> pandas.DataFrame:
             f"{NUMBERS[n]}: {printed_text(id)}": "yes" if agrees(n * macs, printed(id), precision(id)) else "no"
             for n, id in ids.items()
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
-def etas(shape: Shape, tokens: int) -> pandas.DataFrame:
+def etas(shape: Shape, tokens: int) -> DataFrame:
     """Score per cost, eta = points / GMAC, from the printed score and three costs, for each row of Table VII that is known."""
     rows = {}
     for model, count in TOWERS.items():
@@ -113,12 +113,12 @@ def etas(shape: Shape, tokens: int) -> pandas.DataFrame:
             "from thop's rule": score / (count * by_thop(shape, tokens) / GIGA),
             "from all matrix products": score / (count * tower_macs(shape, tokens) / GIGA),
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
 def speed(
     taken: Mapping[str, np.ndarray], held: Mapping[str, Mapping[str, float]], sentences: int, macs: Sequence[int]
-) -> pandas.DataFrame:
+) -> DataFrame:
     """Measured beside counted, a row an encoder.
 
     Args:
@@ -138,7 +138,7 @@ def speed(
             "weights, MiB": f"{held[name]['weights']:.1f}",
             "work, MiB": f"{held[name]['work']:.1f}",
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
 def cost_over_length(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from statistics import stdev
 from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame
 
 from jtcse.core.config import Settings
+from jtcse.core.record import RunRecord
+from jtcse.core.run import Run
 from jtcse.data.pairs import GRADED
 from jtcse.evaluation.statistics.power import seeds_needed
 from jtcse.pages.compute import took
@@ -22,10 +24,7 @@ from jtcse.paper.ledger.all_records import all_records
 if TYPE_CHECKING:
     from IPython.display import HTML
     from matplotlib.figure import Figure
-    from pandas import DataFrame
 
-    from jtcse.core.record import RunRecord
-    from jtcse.core.run import Run
     from jtcse.paper.ledger.entry import Entry
 
 STAGES = {"stage1": "stage 1", "stage2": "stage 2", "distillation": "distillation"}
@@ -46,7 +45,7 @@ def tries(record: RunRecord | None) -> DataFrame:
         stage, rate, *step = metric.name.split("/")
         if step:
             rows.append({"stage": stage, "rate": float(rate), "step": int(step[0]), "development": metric.value})
-    return pandas.DataFrame(rows, columns=["stage", "rate", "step", "development"])
+    return DataFrame(rows, columns=["stage", "rate", "step", "development"])
 
 
 def frozen(record: RunRecord | None, settings: Settings) -> DataFrame:
@@ -58,7 +57,7 @@ def frozen(record: RunRecord | None, settings: Settings) -> DataFrame:
         for field, value in (("learning_rate", rate), ("steps", own.steps)):
             best = record.metric(f"{stage}/{field}").value
             rows.append({"stage": name, "setting": field.replace("_", " "), "best tried": best, "profile": value})
-    return pandas.DataFrame(rows, columns=["stage", "setting", "best tried", "profile"])
+    return DataFrame(rows, columns=["stage", "setting", "best tried", "profile"])
 
 
 def claims(run: Run) -> list[Entry]:
@@ -85,7 +84,7 @@ def seeds_table(run: Run) -> DataFrame:
             spread = stdev(values)
             row = {"comparison": entry.id, "printed": wanted, "measured": entry.difference, "over seeds": spread}
             rows.append(row | {"seeds": len(values), "seeds needed": seeds_needed(spread, abs(wanted))})
-    return pandas.DataFrame(rows, columns=["comparison", "printed", "measured", "over seeds", "seeds", "seeds needed"])
+    return DataFrame(rows, columns=["comparison", "printed", "measured", "over seeds", "seeds", "seeds needed"])
 
 
 def said(record: RunRecord | None) -> HTML:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame
 
 from jtcse.core.record import Metric
 from jtcse.evaluation.protocol.choices import AVERAGE, CHOICES, Effect, Protocol
@@ -49,7 +49,7 @@ def effects_table(effects: Sequence[Effect], base: Protocol) -> HTML:
         found = {task: _moved(cells[name, task]) for task in tasks if (name, task) in cells}
         rows[label(name)] = {"tokens": _touched([cells[name, task] for task in found])} | found
     rows["span, lowest to highest"] = {"tokens": ""} | {task: f"{span(effects, task):.2f}" for task in tasks}
-    frame = pandas.DataFrame.from_dict(rows, orient="index").reindex(columns=["tokens", *tasks])
+    frame = DataFrame.from_dict(rows, orient="index").reindex(columns=["tokens", *tasks])
     return table(frame.rename(columns={"tokens": "sentences read otherwise"}), index=True, wrap=False)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas
+from pandas import DataFrame, Series
 
 from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE, RANKING, printed_averages
 from jtcse.pages.furniture.elements import NOT_RUN, ranged, within
 from jtcse.pages.furniture.style import show
@@ -23,10 +25,6 @@ from jtcse.systems.settings import systems
 if TYPE_CHECKING:
     from IPython.display import HTML
     from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
 
 SUMMARY = ("average", "rank", "start", "dev", "steps", "all_steps", "rate", "minutes", "all_minutes", "memory")
 
@@ -52,9 +50,9 @@ def standing(record: RunRecord) -> DataFrame:
     printed = printed_averages(rows, load_settings(record.profile))
     for system, row in rows.items():
         row |= {"title": _title(system), "printed": printed.get(system)}
-    frame = pandas.DataFrame(list(rows.values()), index=list(rows))
+    frame = DataFrame(list(rows.values()), index=list(rows))
     for what in ("printed", "rate"):  # not every system has one
-        frame[what] = frame.get(what, pandas.Series(dtype=float)).astype(float)
+        frame[what] = frame.get(what, Series(dtype=float)).astype(float)
     return frame.sort_values("average", ascending=False)
 
 
@@ -75,7 +73,7 @@ def _title(system: str) -> str:
 def standing_table(record: RunRecord) -> HTML:
     """The standing as a table: place and average with their intervals, seeds, development, cost, the printed average."""
     frame = standing(record)
-    shown = pandas.DataFrame(
+    shown = DataFrame(
         {
             "system": frame["title"],
             "average": _ranged(frame, "average", ".2f", ".1f"),

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame, Series
 
+from jtcse.core.config import Settings
 from jtcse.core.record import Metric
+from jtcse.core.run import Run
 from jtcse.evaluation.statistics.power import LEVEL
 from jtcse.evaluation.sts import read_scores
 from jtcse.experiments.stages import NAMES, SYSTEMS
@@ -18,10 +20,6 @@ from jtcse.pages.furniture.tables import COMPARISONS
 from jtcse.paper.printed import models, printed, table, values
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
-
-    from jtcse.core.config import Settings
-    from jtcse.core.run import Run
     from jtcse.evaluation.sts import TaskScore
 
 NAMED = {
@@ -98,7 +96,7 @@ def printed_steps() -> DataFrame:
         for upper, lower in pairwise(ids):
             words = f"{_row(lower)} − {_row(upper)}"
             rows.append((block, lower, upper, _difference(lower, upper), words))
-    return pandas.DataFrame(rows, columns=["block", "first", "second", "step", "words"])
+    return DataFrame(rows, columns=["block", "first", "second", "step", "words"])
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:
@@ -149,7 +147,7 @@ def task_steps(ruler: DataFrame) -> DataFrame:
                 rows.append(
                     {"task": task, "backbone": backbone, "step": step, **mark, "where": placed([step], mark)[0]}
                 )
-    return pandas.DataFrame(rows).astype({"n": int})
+    return DataFrame(rows).astype({"n": int})
 
 
 def printed_points(ruler: DataFrame) -> dict[str, dict[str, float]]:

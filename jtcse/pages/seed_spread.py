@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame, Series
 
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.pages.ruler import printed_steps
 from jtcse.paper.ledger.all_records import all_records
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
 
 
 def seed_records(run: Run) -> list[RunRecord]:
@@ -47,10 +42,10 @@ def seed_differences(records: Iterable[RunRecord]) -> DataFrame:
         for first, second in sorted(steps):
             if first in by_seed and second in by_seed:
                 common = by_seed[first].keys() & by_seed[second].keys()
-                apart = pandas.Series([by_seed[first][seed] - by_seed[second][seed] for seed in sorted(common)])
+                apart = Series([by_seed[first][seed] - by_seed[second][seed] for seed in sorted(common)])
                 pair_se = _standard_error(whole.get(f"{first}>{second}"))
                 rows.append([record.profile, first, second, len(apart), apart.mean(), apart.std(ddof=1), pair_se])
-    return pandas.DataFrame(rows, columns=columns).query("seeds > 1").reset_index(drop=True)
+    return DataFrame(rows, columns=columns).query("seeds > 1").reset_index(drop=True)
 
 
 def _standard_error(metric: Metric | None) -> float:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.experiments.ablations.claim_effects import OVER_TOWERS
 from jtcse.pages.furniture.elements import beside
 from jtcse.pages.furniture.html import Markup, link
@@ -17,9 +19,6 @@ from jtcse.paper.ledger.judging import Evidence, Printed, judge
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
 
 GROUPS = {
     "direction agrees": "What holds",

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jtcse.core.config import load_settings
-from jtcse.core.record import Metric
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE
 from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.tables import plain
@@ -23,9 +24,6 @@ from jtcse.systems.settings import HALVES, Backbone, fragment, published_values,
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-
-    from jtcse.core.record import RunRecord
-    from jtcse.core.run import Run
 
 COMMON = "simcse"  # the card that shows what all share
 ANCHOR = "card-"

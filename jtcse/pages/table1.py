@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jtcse.core.record import read_records
+from jtcse.core.config import Settings
+from jtcse.core.record import Metric, read_records
+from jtcse.core.run import Run
 from jtcse.experiments.table1 import REFERENCE, SEVEN, backbone
 from jtcse.pages.furniture.elements import direction, verdict
 from jtcse.paper.printed import table
 
 if TYPE_CHECKING:
     from pandas import Series
-
-    from jtcse.core.config import Settings
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
 
     Leads = Mapping[str, tuple[float, float, float]]
 

@@ -18,9 +18,9 @@ from jtcse.paper import printed
 from jtcse.paper.ledger import STATES, AllRecords, counts, entries, reference
 
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
+from jtcse.pages.furniture.html import LETTERS, piece
 from jtcse.pages.ledger import lists as ledger_pages
 from jtcse.pages.ledger import tables as ledger_view
-from jtcse.pages.furniture.html import LETTERS, piece
 
 PLACES = [*printed.TITLES]
 

@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from jtcse.core.run import Run
+
 if TYPE_CHECKING:
     from IPython.display import Markdown
-
-    from jtcse.core.run import Run
 
 NOT_RUN = "not run"
 

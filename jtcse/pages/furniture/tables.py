@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas
+from pandas import DataFrame
 
 from jtcse.core.config import Section, Settings, load_settings
+from jtcse.core.record import Metric, Provenance, RunRecord
 from jtcse.pages.furniture.elements import NOT_RUN, direction, ranged, verdict
 from jtcse.pages.furniture.html import shown
 from jtcse.paper.printed import claims
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-
-    from jtcse.core.record import Metric, Provenance, RunRecord
 
 SENTENCE = 60  # letters from which a cell is kept wide enough to be read
 COMPARISONS = {
@@ -33,7 +32,7 @@ COMPARISONS = {
 """What the paper says or its Table I shows: the first system's average is above the second's."""
 
 
-def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap: bool = True) -> HTML:
+def table(frame: DataFrame, *, index: bool = False, digits: int = 2, wrap: bool = True) -> HTML:
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
     bare = frame.copy()  # names of an index would stand in a line of their own, above all rows
     bare.index = bare.index.set_names([None] * bare.index.nlevels)
@@ -45,13 +44,13 @@ def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap
 
 def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), **options: Any) -> HTML:
     """Rows as a table; ``columns`` are its head where there are none."""
-    return table(pandas.DataFrame(rows, columns=columns or None), **options)
+    return table(DataFrame(rows, columns=columns or None), **options)
 
 
 def facts(values: Mapping[str, Any]) -> HTML:
     """Names and values in two columns; whole numbers with their thousands apart."""
     written = [f"{value:,}" if isinstance(value, int) else value for value in values.values()]
-    return table(pandas.DataFrame({"": list(values), "value": written}))
+    return table(DataFrame({"": list(values), "value": written}))
 
 
 def claims_in(numbers: Sequence[str]) -> HTML:
@@ -71,28 +70,23 @@ def settings_table(
         paper: the profile to compare with.
         all_of_them: False leaves out what is equal.
     """
-    here, there = dict(_leaves(settings)), dict(_leaves(load_settings(paper)))
-    rows = [
-        {
-            "setting": name,
-            "here": plain(value),
-            paper: plain(there[name]),
-            "differs": "differs" if value != there[name] else "",
-            "meaning": _meaning(name),
-        }
-        for name, value in here.items()
-        if name.split(".")[0] in sections and (all_of_them or value != there[name])
-    ]
+    there, rows = {name: value for name, value, _ in _leaves(load_settings(paper))}, []
+    for name, value, meaning in _leaves(settings):
+        differs = value != there[name]
+        if name.split(".")[0] in sections and (all_of_them or differs):
+            row = {"setting": name, "here": plain(value), paper: plain(there[name])}
+            rows.append(row | {"differs": "differs" if differs else "", "meaning": meaning})
     return rows_table(rows, ["setting", "here", paper, *(["differs"] if all_of_them else []), "meaning"])
 
 
-def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name in type(section).model_fields:
+def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every setting with its value and what it means."""
+    for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, Section):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", value, field.description or ""
 
 
 def plain(value: Any) -> str:
@@ -102,21 +96,13 @@ def plain(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _meaning(name: str) -> str:
-    model: Any = Settings
-    *path, last = name.split(".")
-    for part in path:
-        model = model.model_fields[part].annotation
-    return model.model_fields[last].description or ""
-
-
 def scores_table(metrics: Sequence[Metric]) -> HTML:
     """Tasks by systems, out of metrics named ``system/task``: points and the 95 % interval."""
     rows = {}
     for metric in metrics:
         system, task = metric.name.split("/")
         rows.setdefault(system, {})[task] = ranged(metric.value, metric.low, metric.high, ".1f", ".0f")
-    return table(pandas.DataFrame(rows), index=True, wrap=False)
+    return table(DataFrame(rows), index=True, wrap=False)
 
 
 def claims_table(record: RunRecord) -> HTML:

@@ -11,6 +11,7 @@ import yaml
 
 from jtcse.core.config import load_settings
 from jtcse.core.files import ROOT
+from jtcse.core.run import Run
 from jtcse.pages.furniture.elements import give as give  # the page "ledger" takes it from here
 from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, key, line, link, shown, small, square
@@ -22,8 +23,6 @@ from jtcse.paper.ledger.entry import Entry
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
-
-    from jtcse.core.run import Run
 
 
 def side_by_side(place: str, this_run: Run) -> HTML:

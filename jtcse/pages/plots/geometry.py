@@ -171,9 +171,9 @@ def sinks(shares: Mapping[str, Mapping[str, np.ndarray]], names: Mapping[str, st
     for axis, (system, found) in zip(axes, shares.items(), strict=True):
         layers = range(1, len(found["cls"]) + 1)
         for kind, label in names.items():
-            low, high = np.percentile(100 * found[kind], (25, 75), axis=1)
-            axis.fill_between(layers, low, high, color=KIND_COLOURS[kind], alpha=0.2, linewidth=0)
-            axis.plot(layers, 100 * found[kind].mean(1), "o-", color=KIND_COLOURS[kind], markersize=4, label=label)
+            colour, ends = KIND_COLOURS[kind], np.percentile(100 * found[kind], (25, 75), axis=1)
+            axis.fill_between(layers, *ends, color=colour, alpha=0.2, linewidth=0)
+            axis.plot(layers, 100 * found[kind].mean(1), "o-", color=colour, markersize=4, label=label)
         even = 100 * found["one_token"].mean()
         axis.axhline(even, color="#444444", linestyle=":", linewidth=1.4, label="one token, evenly")
         axis.set(title=NAMES.get(system, system), xticks=layers)

@@ -14,6 +14,7 @@ import yaml
 
 from jtcse.core.errors import unknown
 from jtcse.core.record import Metric
+from jtcse.core.run import Run
 from jtcse.evaluation.statistics.resampled import row_means
 from jtcse.evaluation.statistics.spearman import middle
 from jtcse.pages.furniture.elements import beside, within
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
     from pandas import Series as Column
-
-    from jtcse.core.run import Run
 
 OWN = ("JTCSE", "JTCSE_D", "JTCSE_UCD")  # the paper's own systems in Tables II to VI
 BLOCKS = ("table2", "table3", "table4", "table5", "table6")

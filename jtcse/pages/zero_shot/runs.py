@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame, Series
 
 from jtcse.core.record import Metric, RunRecord, read_record
+from jtcse.core.run import Run
 from jtcse.pages.furniture.elements import NOT_RUN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame, Series
 
-    from jtcse.core.run import Run
     from jtcse.evaluation.mteb.running import Outcome
     from jtcse.experiments.zero_shot.subjects import Subject
 
@@ -44,7 +43,7 @@ def progress(found: Scored, words: Sequence[str]) -> DataFrame:
             )  # an encoder that could not be opened misses the word, with all its tasks
             state = (NOT_RUN, "") if one is None else ("done" if one.done else one.state, one.words)
             rows.append((subject.label, word, task, *state))
-    return pandas.DataFrame(rows, columns=["encoder", "list", "task", "state", "why"])
+    return DataFrame(rows, columns=["encoder", "list", "task", "state", "why"])
 
 
 def counts(frame: DataFrame) -> DataFrame:
@@ -91,7 +90,7 @@ def throughput(made: Sequence[RunRecord]) -> DataFrame:
     for record in made:
         done, hours = int(record.metric("tasks/done").value), record.provenance.seconds / 3600
         rows.append((record.run, done, hours, done / hours if hours else None, record.provenance.device))
-    return pandas.DataFrame(rows, columns=["record", "tasks done", "hours", "tasks an hour", "device"])
+    return DataFrame(rows, columns=["record", "tasks done", "hours", "tasks an hour", "device"])
 
 
 def run_metrics(frame: DataFrame) -> list[Metric]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas
+from pandas import DataFrame, Series
 
 from jtcse.core.errors import unknown
+from jtcse.core.record import RunRecord
+from jtcse.core.run import Run
 from jtcse.pages.furniture.html import box, line, shown
 from jtcse.pages.ledger.tables import run_link
 from jtcse.paper.ledger import all_records
@@ -17,10 +19,6 @@ from jtcse.paper.printed import sources, table, tasks
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame, Series
-
-    from jtcse.core.record import RunRecord
-    from jtcse.core.run import Run
 
 PLACES = ("table1", "table2", "table3", "table4", "table5", "predecessor")
 RECORD = "zero_shot_"
@@ -45,7 +43,7 @@ def named(place: str) -> DataFrame:
 def printed_cells(place: str, system: str = "JTCSE") -> Series:
     """A system's printed scores by row of the place, points, its averages among them; of ``predecessor`` none is printed."""
     if place == "predecessor":
-        return pandas.Series(dtype=float)
+        return Series(dtype=float)
     frame = table(place)
     if place == "table1":
         frame = frame.query("group == 'BERT-base'").rename(columns={"row": "column", "column": "row"})
@@ -82,7 +80,7 @@ def answers(record: RunRecord, place: str) -> Series:
     if place != "predecessor":  # Table I has tasks as columns
         ids = table(place)["column" if place == "table1" else "row"]
         answered |= {row: found[id] for id, row in ids.items() if id in found}
-    return pandas.Series({row: answered[row] for row in rows.index if row in answered}, dtype=float)
+    return Series({row: answered[row] for row in rows.index if row in answered}, dtype=float)
 
 
 def scored_here(place: str, run: Run) -> HTML:

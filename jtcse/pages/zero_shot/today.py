@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas
 
+from jtcse.core.run import Run
 from jtcse.pages.furniture.html import Markup, box, line, shown, small
 from jtcse.pages.zero_shot.scored import measured, named, number, printed_cells
 from jtcse.paper.printed import references
@@ -14,8 +15,6 @@ from jtcse.paper.printed import references
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame, Series
-
-    from jtcse.core.run import Run
 
 LANGUAGES, OVER_LANGUAGES = "table5", "avg"  # its rows are sub-sets of one task, which public scores know by their mean
 

@@ -41,6 +41,7 @@ def intervals(
     reference: float | None = None,
     step: float = 0.0,
     size: float = 6.0,
+    stroke: float = 11.0,
     fontsize: float = 10.0,
 ) -> None:
     """Draw series on an axis, the first row on top.
@@ -49,7 +50,7 @@ def intervals(
         names: of the rows.
         reference: where an upright line stands.
         step: how far two series of a row lie apart, rows being 1 apart.
-        size: of a mark, in points.
+        size, stroke: of a mark, and the height of a stroke, in points.
     """
     rows = np.arange(len(names))
     for number, one in enumerate(series):
@@ -60,7 +61,7 @@ def intervals(
         if len(one.strokes):
             values, heights = np.concatenate([*one.strokes]), np.repeat(at, [len(some) for some in one.strokes])
             axis.plot(
-                values, heights, "|", color=one.stroke, markersize=11, markeredgewidth=1.5, label=one.strokes_label
+                values, heights, "|", color=one.stroke, markersize=stroke, markeredgewidth=1.5, label=one.strokes_label
             )
     if reference is not None:
         axis.axvline(reference, color="#444444", linewidth=1)
@@ -69,12 +70,18 @@ def intervals(
     axis.grid(False, axis="y")
 
 
-def beside(names: Sequence[str], printed: Row, measured: Series, titles: Sequence[str], label: str) -> Figure:
-    """Printed differences to the left and measured ones to the right, each on an axis of its own: sizes are not comparable."""
-    figure, axes = panels(2, columns=2, height=0.36 * len(names) + 1.5, sharey=True)
+def beside(
+    names: Sequence[str], printed: Row, measured: Series, titles: Sequence[str], label: str, row: float = 0.36
+) -> Figure:
+    """Printed differences to the left and measured ones to the right, each on an axis of its own: sizes are not comparable.
+
+    Args:
+        row: inches of a row.
+    """
+    figure, axes = panels(2, columns=2, height=row * len(names) + 1.5, sharey=True)
     left = Series(printed, colour="#222222", marker="D")
     for axis, one, title in zip(axes, (left, measured), titles, strict=True):
-        intervals(axis, names, [one], reference=0)
+        intervals(axis, names, [one], reference=0, fontsize=10 if row > 0.3 else 9)
         axis.set_title(title)
     figure.supxlabel(label, fontsize=11)
     return figure

@@ -39,7 +39,7 @@ def points_moved(effects: Mapping[str, Sequence[Effect]], labels: Mapping[str, s
         words = {"label": f"average, from {base}", "strokes_label": f"tasks, from {base}"}
         series.append(Series(*mean, colour=colour, strokes=tasks, stroke=colour, **words))
     lines = [labels[name].replace(": ", ":\n") for name in names]
-    intervals(axis, lines, series, "points moved", reference=0, step=0.5 / len(effects), fontsize=9)
+    intervals(axis, lines, series, "points moved", reference=0, step=0.5 / len(effects), stroke=6, fontsize=9)
     axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.4)
     axis.set_xticks([-10, -1, -LINEAR, 0, LINEAR, 1, 10], ["-10", "-1", "-.1", "0", ".1", "1", "10"])
     axis.minorticks_off()

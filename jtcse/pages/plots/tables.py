@@ -88,8 +88,8 @@ def beside_reference(printed: Column, measured: Mapping[str, tuple[float, float,
     """
     printed = printed.sort_values(ascending=False)
     found = np.array([measured.get(model, (np.nan,) * 3) for model in printed.index]).T
-    titles = ("printed", "measured here")
-    figure = beside(printed.index, printed, Series(*found, colour=CYCLE[0]), titles, f"minus {reference}, points")
+    titles, label = ("printed", "measured here"), f"minus {reference}, points"
+    figure = beside(printed.index, printed, Series(*found, colour=CYCLE[0]), titles, label, row=0.27)
     for axis in figure.axes:
         axis.set_xscale("symlog", linthresh=NEAR)
         axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])

@@ -15,7 +15,7 @@ import numpy as np
 
 from jtcse.data.pairs import PairSet, evenly_spaced
 from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity
-from jtcse.evaluation.statistics.spearman import TAILS
+from jtcse.evaluation.statistics.spearman import middle
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,7 @@ class Effect(NamedTuple):
     @classmethod
     def of(cls, value: float, draws: np.ndarray) -> Effect:
         """The middle 95 % of resampled values (resamples,) around a value."""
-        low, high = np.percentile(draws, TAILS)
+        low, high = middle(draws)
         return cls(float(value), float(low), float(high))
 
 

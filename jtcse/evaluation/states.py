@@ -13,6 +13,7 @@ from jtcse.encoders.batches import pad, token_ids
 from jtcse.encoders.loading import usable_positions
 from jtcse.evaluation.geometry import attention_received, layer_states, punctuation_tokens
 from jtcse.evaluation.readings import Effect
+from jtcse.evaluation.statistics.spearman import middle
 
 KINDS = {"cls": "[CLS]", "sep": "[SEP]", "final_punctuation": "final mark", "others": "all others"}
 EXAMPLE = "This is an example sentence for visualizing attention scores."  # the input of Fig. 9, from its caption
@@ -125,12 +126,6 @@ def over_sentences(
 def variation(lengths: np.ndarray, axis: int = -1) -> np.ndarray:
     """Coefficient of variation, sd / mean: without unit."""
     return lengths.std(axis=axis) / lengths.mean(axis=axis)
-
-
-def middle(lengths: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the middle 95 %."""
-    low, high = np.percentile(lengths, (2.5, 97.5), axis=axis)
-    return low, high
 
 
 def relative_half_range(lengths: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -5,50 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import yaml
+from pandas import DataFrame
+
+from jtcse.core.record import Metric
+from jtcse.core.run import Run
+from jtcse.experiments.ablations import cells as variants
+from jtcse.experiments.ablations.grids import absent
+from jtcse.experiments.ablations.train_cell import source_task
+from jtcse.pages.furniture.elements import beside, direction, verdict
+from jtcse.pages.furniture.tables import claims_in, rows_table
+from jtcse.pages.ledger.lists import claims_list
+from jtcse.paper.ledger import all_records, entries
+from jtcse.paper.printed import values
+
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame
 
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
     from jtcse.experiments.ablations.effects import Grid
 
-CLAIMS = {
-    "table8": ("C35",),
-    "table9": ("C36", "C10"),
-    "table10": ("C31", "C37", "C38", "C39", "C40", "C41", "C42", "C43"),
-    "table11": ("C49", "C18"),
-    "figure6": ("C07", "C34"),
-    "figure8": ("C46",),
-    "figure10": ("C09", "C48"),
-}
+CLAIMS: dict[str, list[str]] = yaml.safe_load(beside("claims.yaml"))["ablations"]
 
 
 def said(place: str) -> HTML:
     """The claims that a place is to bear out, in our words."""
-    from jtcse.pages.furniture.tables import table
-    from jtcse.paper.printed import claims
-
-    found = claims().loc[[f"claim/{number}" for number in CLAIMS[place]], ["section", "text"]]
-    shown = found.rename(columns={"section": "in", "text": "the paper says"}).rename_axis("claim")
-    return table(shown.rename(index=lambda id: id.removeprefix("claim/")).reset_index())
+    return claims_in(CLAIMS[place])
 
 
 def effects(place: str, run: Run) -> HTML:
     """The same claims with the effects that the records of this run's workspace have for them, and their states."""
-    from jtcse.pages.ledger.lists import claims_list
-    from jtcse.paper.ledger import all_records, entries
-
     wanted = {f"claim/{number}" for number in CLAIMS[place]}
     return claims_list([e for e in entries(all_records(workdir=run.workspace.root).records, "claim") if e.id in wanted])
 
 
 def differences(grid: Grid) -> DataFrame:
     """Each cell minus its reference: printed, measured with interval, and at each seed (a list), in points; index: id."""
-    import pandas
-
-    from jtcse.paper.printed import values
-
     printed, rows = values()["value"], {}
     for cell in grid.cells:
         if cell.reference is not None:
@@ -58,7 +49,7 @@ def differences(grid: Grid) -> DataFrame:
             in_print = printed[cell.id] - printed[cell.reference] if there else float("nan")
             row = {"printed": in_print, "measured": points, "low": low, "high": high, "seeds": by_seed}
             rows[cell.id] = {"label": label(cell.id)} | row
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    return DataFrame.from_dict(rows, orient="index")
 
 
 def label(id: str) -> str:
@@ -78,39 +69,29 @@ def label(id: str) -> str:
 
 def missing(place: str, run: Run) -> HTML:
     """Printed values that no cell of this profile answers for, by reason."""
-    import pandas
-
-    from jtcse.experiments.ablations.cells import depth
-    from jtcse.experiments.ablations.grids import absent
-    from jtcse.pages.furniture.tables import table
-
     by_reason: dict[str, list[str]] = {}
-    for id, reason in absent(place, run.settings, depth(run)).items():
+    for id, reason in absent(place, run.settings, variants.depth(run)).items():
         by_reason.setdefault(reason, []).append(id.partition("/")[2])
     rows = [{"why not run here": reason, "printed values": ", ".join(ids)} for reason, ids in by_reason.items()]
-    return table(pandas.DataFrame(rows or [{"why not run here": "nothing is missing", "printed values": ""}]))
+    return rows_table(rows or [{"why not run here": "nothing is missing", "printed values": ""}])
 
 
 def told(metrics: Sequence[Metric], name: str) -> str:
     """A difference of means over seeds in words, to a hundredth of a point; says so where it was not measured."""
-    found = [m for m in metrics if m.name == name and m.seed is None]
-    if not found:
-        return "not measured in this profile"
-    value, low, high = found[0].value, found[0].low, found[0].high
-    word = "better" if low > 0 else "worse" if high < 0 else "not distinguishable"
-    return f"{word} ({value:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f})"
+    mean, _ = _by_seed(metrics, name)
+    return verdict(mean.value, mean.low, mean.high, digits=2) if mean else "not measured in this profile"
 
 
 def answer(metrics: Sequence[Metric], name: str) -> str:
     """Whether an effect agrees with its claim: the mean's whole interval and every seed must be on one side of 0."""
-    own = [m for m in metrics if m.name == name]
-    means = [m for m in own if m.seed is None]
-    if not means:
-        return "not measured"
-    seeds = [m.value for m in own if m.seed is not None]
-    if means[0].low > 0 and all(value > 0 for value in seeds):
-        return "agrees"
-    return "disagrees" if means[0].high < 0 and all(value < 0 for value in seeds) else "undecided"
+    mean, seeds = _by_seed(metrics, name)
+    return direction(mean.low, mean.high, seeds) if mean else "not measured"
+
+
+def _by_seed(metrics: Sequence[Metric], name: str) -> tuple[Metric | None, list[float]]:
+    """The mean over seeds of a metric, and its value at each seed."""
+    own = [metric for metric in metrics if metric.name == name]
+    return next((m for m in own if m.seed is None), None), [m.value for m in own if m.seed is not None]
 
 
 def widest_seed_gap(grid: Grid) -> float:
@@ -124,22 +105,13 @@ def gains_by_task(run: Run) -> DataFrame:
 
     The set that the sentences came from stands first.
     """
-    import numpy as np
-    import pandas
-
-    from jtcse.experiments.ablations import cells as variants
-    from jtcse.experiments.ablations.train_cell import source_task
-
-    cells = {cell.id: cell for cell in variants.cells(run, "table8")}
-    rows: dict[str, dict[str, list[float]]] = {}
+    cells, rows = {cell.id: cell for cell in variants.cells(run, "table8")}, []
     for cell, seed in variants.members(run, "table8"):
         if cell.reference is not None:
             more, less = variants.scores(run, cell, seed), variants.scores(run, cells[cell.reference], seed)
-            for task, score in more.items():
-                gains = rows.setdefault(cell.id.rsplit("/", 1)[1], {}).setdefault(task, [])
-                gains.append(score.points - less[task].points)
-    frame = pandas.DataFrame({model: {t: float(np.mean(g)) for t, g in by.items()} for model, by in rows.items()}).T
-    own = source_task(run)
+            gains = {task: score.points - less[task].points for task, score in more.items()}
+            rows.append({"model": cell.id.rsplit("/", 1)[1]} | gains)
+    frame, own = DataFrame(rows).groupby("model", sort=False).mean().rename_axis(None), source_task(run)
     return frame[[own, *(task for task in frame.columns if task != own)]]
 
 
@@ -151,8 +123,6 @@ def towers_in_words(run: Run) -> str:
 
 def texts_in_words(run: Run) -> str:
     """What the two texts of Table VIII are in this profile."""
-    from jtcse.experiments.ablations.train_cell import source_task
-
     corpus = run.settings.data.corpus
     if corpus == "generated":
         return f"the generated corpus, and the same with the sentences of the set {source_task(run)!r}"

@@ -1,55 +1,39 @@
-"""Findings and verdicts as tables of a page."""
+"""Findings and verdicts of the audit as tables and a figure of its page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jtcse.pages.furniture.style import COLOURS, panels
-from jtcse.pages.furniture.tables import table
+from jtcse.pages.furniture.tables import rows_table
 from jtcse.paper.audit.finding import Finding, short
 from jtcse.paper.audit.judging import Verdict
 from jtcse.paper.printed import claims
 
 if TYPE_CHECKING:
+    from IPython.display import HTML
     from matplotlib.figure import Figure
     from pandas import DataFrame
-
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
 
 NONE = "none"
 
 
 def findings_table(found: Sequence[Finding], strength: str) -> HTML:
     """The findings of one strength: where, by which rule, and the sentence with its numbers."""
-    import pandas as pd
-
-    rows = [
-        {"place": short(one.place), "rule": one.rule, "what was found": one.sentence}
-        for one in found
-        if one.strength == strength
-    ]
-    return table(pd.DataFrame(rows or [{"place": "", "rule": "", "what was found": NONE}]))
+    own = [one for one in found if one.strength == strength]
+    rows = [{"place": short(one.place), "rule": one.rule, "what was found": one.sentence} for one in own]
+    return rows_table(rows or [{"place": "", "rule": "", "what was found": NONE}])
 
 
 def verdicts_table(judged: Sequence[Verdict], *states: str) -> HTML:
     """Claims whose verdict is one of these states, with what the tables say."""
-    import pandas as pd
-
-    words = claims()["text"]
-    rows = [
-        {
-            "claim": one.claim.partition("/")[2],
-            "in our words": words[one.claim],
-            "state": one.state,
-            "tables": one.sentence,
-        }
-        for one in judged
-        if one.state in states
-    ]
-    return table(pd.DataFrame(rows or [{"claim": "", "in our words": NONE, "state": "", "tables": ""}]))
+    words, names = claims()["text"], ("claim", "in our words", "state", "tables")
+    own = [one for one in judged if one.state in states]
+    rows = [(one.claim.partition("/")[2], words[one.claim], one.state, one.sentence) for one in own]
+    return rows_table([dict(zip(names, row, strict=True)) for row in rows or [("", NONE, "", "")]])
 
 
 def off_averages(margins: DataFrame) -> Figure:
@@ -58,15 +42,12 @@ def off_averages(margins: DataFrame) -> Figure:
     Args:
         margins: as of ``audit.margins``; beyond 1 on either side an average contradicts its cells.
     """
-    import numpy as np
-
     places = list(dict.fromkeys(margins["place"]))
     figure, (axis,) = panels(height=0.42 * len(places) + 1.2)
     off = (margins["printed"] - margins["mean"]) / margins["allowed"]
     beyond = off.abs() > 1 + 1e-9
-    rows = np.concatenate(
-        [places.index(p) + np.linspace(-0.3, 0.3, n) for p, n in margins.groupby("place").size()[places].items()]
-    )
+    sizes = margins.groupby("place").size()[places]
+    rows = np.concatenate([row + np.linspace(-0.3, 0.3, n) for row, n in enumerate(sizes)])
     axis.axvspan(-1, 1, color="#DDDDDD", alpha=0.6, linewidth=0)
     axis.scatter(off[~beyond], rows[~beyond], s=14, color=COLOURS["start"])
     axis.scatter(off[beyond], rows[beyond], s=40, color=COLOURS["jtcse"], marker="D", clip_on=False)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
+from pandas import DataFrame
+
 from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, RunRecord
 from jtcse.experiments.cost.forecast import SECONDS, duration, parts, total
 from jtcse.pages.furniture.style import CYCLE, panels
 
@@ -14,12 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jtcse.experiments.cost.operations import Work
-HOUR = 3600
-
-if TYPE_CHECKING:
-    import pandas
-
-    from jtcse.core.record import Metric, RunRecord
 
 HOUR = 3600
 CORE_WATTS = 280 / 64
@@ -31,12 +29,8 @@ BEFORE = ("rung_narrow", "rung_bert", "paper_bert", "paper_roberta")
 """Profiles that were not run in full."""
 
 
-def spent(
-    records: Iterable[RunRecord], core_watts: float = CORE_WATTS, gpu_watts: float = GPU_WATTS
-) -> pandas.DataFrame:
+def spent(records: Iterable[RunRecord], core_watts: float = CORE_WATTS, gpu_watts: float = GPU_WATTS) -> DataFrame:
     """What each profile's records took: runs, hours, kWh (an estimate), devices and machines; index: profile."""
-    import pandas
-
     rows: dict[str, dict] = {}
     for record in records:
         made = record.provenance
@@ -46,7 +40,7 @@ def spent(
         row["kWh, estimated"] += energy(record, core_watts, gpu_watts)
         row["on"].add(f"{made.device}, {made.threads} thread(s), {made.machine}")
     shown = {profile: row | {"on": "; ".join(sorted(row["on"]))} for profile, row in sorted(rows.items())}
-    return pandas.DataFrame.from_dict(shown, orient="index", columns=["runs", "hours", "kWh, estimated", "on"])
+    return DataFrame.from_dict(shown, orient="index", columns=["runs", "hours", "kWh, estimated", "on"])
 
 
 def took(record: RunRecord) -> float:
@@ -61,22 +55,18 @@ def energy(record: RunRecord, core_watts: float, gpu_watts: float) -> float:
     return watts * took(record) / HOUR / 1000
 
 
-def longest(records: Iterable[RunRecord], count: int = 8) -> pandas.DataFrame:
+def longest(records: Iterable[RunRecord], count: int = 8) -> DataFrame:
     """The runs that took longest, in minutes."""
-    import pandas
-
     found = sorted(records, key=took, reverse=True)[:count]
     rows = [{"profile": r.profile, "run": r.run, "minutes": took(r) / 60} for r in found]
-    return pandas.DataFrame(rows, columns=["profile", "run", "minutes"])
+    return DataFrame(rows, columns=["profile", "run", "minutes"])
 
 
-def timed(records: Iterable[RunRecord]) -> pandas.DataFrame:
+def timed(records: Iterable[RunRecord]) -> DataFrame:
     """Cells of grids whose seconds are in records, by page: how many, the middle one and the longest (s), and all (min).
 
     A cell that several pages share is with the page that asked for it first.
     """
-    import pandas
-
     rows = []
     for record in records:
         seconds = [metric.value for metric in times(record)]
@@ -84,7 +74,7 @@ def timed(records: Iterable[RunRecord]) -> pandas.DataFrame:
             shown = {"cells and seeds": len(seconds), "middle, s": median(seconds), "longest, s": max(seconds)}
             rows.append({"profile": record.profile, "page": record.run} | shown | {"all, min": sum(seconds) / 60})
     columns = ["profile", "page", "cells and seeds", "middle, s", "longest, s", "all, min"]
-    return pandas.DataFrame(rows, columns=columns).sort_values(["profile", "page"], ignore_index=True)
+    return DataFrame(rows, columns=columns).sort_values(["profile", "page"], ignore_index=True)
 
 
 def times(record: RunRecord) -> list[Metric]:
@@ -92,45 +82,33 @@ def times(record: RunRecord) -> list[Metric]:
     return [metric for metric in record.metrics if metric.name.startswith(SECONDS) and metric.unit == "s"]
 
 
-def operations(profiles: Sequence[str] = BEFORE) -> pandas.DataFrame:
+def operations(profiles: Sequence[str] = BEFORE) -> DataFrame:
     """Operations of each part of profiles, in units of 10^15; part x profile, and all together."""
-    import pandas
-
-    columns = {
-        name: {part: work.operations / 1e15 for part, work in parts(load_settings(name)).items()} for name in profiles
-    }
-    frame = pandas.DataFrame(columns)
+    works = {name: parts(load_settings(name)) for name in profiles}
+    frame = DataFrame(works).map(lambda work: work.operations / 1e15, na_action="ignore")
     frame.loc["all"] = frame.sum()
     return frame
 
 
-def calculator(rates: Mapping[str, float], share: float, profiles: Sequence[str] = BEFORE) -> pandas.DataFrame:
+def calculator(rates: Mapping[str, float], share: float, profiles: Sequence[str] = BEFORE) -> DataFrame:
     """How long profiles take at each rate, all grids included; profile x machine.
 
     Args:
         rates: name of a machine to its rate of matrix products in GFLOP/s.
         share: of it that is achieved.
     """
-    import pandas
-
     works = {name: total(load_settings(name)) for name in profiles}
-    rows = {
-        name: {
-            f"{machine}: {rate:,.0f} GFLOP/s": duration(work.seconds(rate, share)) for machine, rate in rates.items()
-        }
-        for name, work in works.items()
+    columns = {
+        f"{machine}: {rate:,.0f} GFLOP/s": {name: duration(work.seconds(rate, share)) for name, work in works.items()}
+        for machine, rate in rates.items()
     }
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    return DataFrame(columns)
 
 
-def compute_metrics(frame: pandas.DataFrame, profiles: Sequence[str] = BEFORE) -> list[Metric]:
+def compute_metrics(frame: DataFrame, profiles: Sequence[str] = BEFORE) -> list[Metric]:
     """Hours of each profile's records and operations of the profiles to come, for the run record."""
-    from jtcse.core.record import Metric
-
-    found = [
-        Metric(name=f"compute/{profile}/hours", value=row["hours"], unit="h", n=row["runs"])
-        for profile, row in frame.iterrows()
-    ]
+    hours = zip(frame.index, frame["hours"], frame["runs"], strict=True)
+    found = [Metric(name=f"compute/{name}/hours", value=value, unit="h", n=int(n)) for name, value, n in hours]
     for name in profiles:
         settings = load_settings(name)
         seeds, operations = len(settings.ablations.seeds), total(settings).operations
@@ -138,7 +116,7 @@ def compute_metrics(frame: pandas.DataFrame, profiles: Sequence[str] = BEFORE) -
     return found
 
 
-def timed_words(frame: pandas.DataFrame) -> str:
+def timed_words(frame: DataFrame) -> str:
     """What a table of ``timed`` holds, or that there is nothing to show yet."""
     if frame.empty:
         return "No record has such times yet: they come with the next run of the grids."
@@ -154,8 +132,6 @@ def hours_over_rate(works: Mapping[str, Work], share: float, rates: Mapping[str,
         share: of the rate that is achieved.
         rates: name of a machine to its rate in GFLOP/s, drawn as upright lines.
     """
-    import numpy as np
-
     figure, (axes,) = panels(1, height=3.6)
     across = np.geomspace(min(10.0, *rates.values()), max(1e6, *rates.values()), 60)
     for (name, work), colour in zip(works.items(), CYCLE, strict=False):

@@ -5,53 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pandas import DataFrame
+
 from jtcse.core.errors import UserError
+from jtcse.evaluation.cost import (
+    GIGA,
+    TRAINING,
+    Shape,
+    closed_form,
+    count_towers,
+    count_twin,
+    cross_macs,
+    tower_macs,
+)
+from jtcse.evaluation.speed import middle
+from jtcse.evaluation.thop_rule import TOWERS, agrees, by_thop, countings
+from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.style import CYCLE, panels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from jtcse.evaluation.cost import Shape
-
+from jtcse.paper.printed import precision, printed, printed_text
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas
-
-    from jtcse.evaluation.cost import Shape
+    from matplotlib.figure import Figure
 
 NUMBERS = {1: "one tower", 2: "two towers", 6: "six towers"}
 TABLE = "table7"
+FORMULAS = {
+    "projections": "4 d² l × L",
+    "attention products": "2 l² d × L",
+    "feed-forward": "2 d f l × L",
+    "pooler": "d²",
+    "together": "",
+}
 
 
-def parts(shape: Shape, tokens: int) -> pandas.DataFrame:
+def parts(shape: Shape, tokens: int) -> DataFrame:
     """The closed form of one tower by part: formula, GMAC, share of the whole in percent."""
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA, closed_form
-
-    formulas = {
-        "projections": "4 d² l × L",
-        "attention products": "2 l² d × L",
-        "feed-forward": "2 d f l × L",
-        "pooler": "d²",
-    }
     found = closed_form(shape, tokens)
     total = sum(found.values())
     rows = {
-        name: {"formula": formulas[name], "GMAC": macs / GIGA, "% of all": 100 * macs / total}
-        for name, macs in found.items()
+        name: {"formula": FORMULAS[name], "GMAC": macs / GIGA, "% of all": 100 * macs / total}
+        for name, macs in (found | {"together": total}).items()
     }
-    return pandas.DataFrame(rows | {"together": {"formula": "", "GMAC": total / GIGA, "% of all": 100.0}}).T
+    return DataFrame(rows).T
 
 
-def towers(config: Any, tokens: int) -> pandas.DataFrame:
+def towers(config: Any, tokens: int) -> DataFrame:
     """One, two and six towers, in GMAC: torch's counter, the closed form, their difference in MACs, and thop's rule."""
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA, Shape, count_towers, tower_macs
-    from jtcse.evaluation.thop_rule import by_thop
-
     shape = Shape.of(config)
     rows = {}
     for count, name in NUMBERS.items():
@@ -62,26 +62,19 @@ def towers(config: Any, tokens: int) -> pandas.DataFrame:
             "difference, MAC": counter - formula,
             "thop's rule": count * by_thop(shape, tokens) / GIGA,
         }
-    return pandas.DataFrame(rows).T.astype({"difference, MAC": int})
+    return DataFrame(rows).T.astype({"difference, MAC": int})
 
 
-def twins(config: Any, tokens: int, cael_count: int) -> pandas.DataFrame:
+def twins(config: Any, tokens: int, cael_count: int) -> DataFrame:
     """Each reading of the cross stream, in GMAC: forward, forward and backward, and what the stream adds in percent.
 
     Raises:
         UserError: counter and closed form differ, so that neither can be shown as the other.
     """
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA, TRAINING, Shape, count_twin, cross_macs, tower_macs
-
     shape, rows = Shape.of(config), {}
     plain = 2 * tower_macs(shape, tokens)
     for reading in ("none", "last", "carried", "fed"):
-        found, added = (
-            count_twin(config, tokens, reading, cael_count),
-            cross_macs(shape, tokens, reading, cael_count),
-        )
+        found, added = count_twin(config, tokens, reading, cael_count), cross_macs(shape, tokens, reading, cael_count)
         if found != {"forward": plain + added, "training": TRAINING * (plain + added)}:
             raise UserError(
                 f"counted {found} MACs with reading {reading!r}, the closed form says {plain + added} forward; "
@@ -92,37 +85,24 @@ def twins(config: Any, tokens: int, cael_count: int) -> pandas.DataFrame:
             "forward and backward": found["training"] / GIGA,
             "added by the stream, %": 100 * added / plain,
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
-def readings(shape: Shape, heads: int, tokens: int) -> pandas.DataFrame:
+def readings(shape: Shape, heads: int, tokens: int) -> DataFrame:
     """Ways to count one tower, in GMAC, and whether one, two and six of it round to what Table VII is said to print."""
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA
-    from jtcse.evaluation.thop_rule import agrees, countings
-    from jtcse.paper.printed import precision, printed, printed_text
-
-    ids = {
-        count: f"{TABLE}/{model}/gmac" for count, model in ((1, "JTCSE_D-BERT"), (2, "JTCSE-BERT"), (6, "EDFSE-BERT"))
-    }
+    models = {1: "JTCSE_D-BERT", 2: "JTCSE-BERT", 6: "EDFSE-BERT"}
+    ids = {count: f"{TABLE}/{model}/gmac" for count, model in models.items()}
     rows = {}
     for name, macs in countings(shape, heads, tokens).items():
         rows[name] = {"GMAC": macs / GIGA} | {
             f"{NUMBERS[n]}: {printed_text(id)}": "yes" if agrees(n * macs, printed(id), precision(id)) else "no"
             for n, id in ids.items()
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
-def etas(shape: Shape, tokens: int) -> pandas.DataFrame:
+def etas(shape: Shape, tokens: int) -> DataFrame:
     """Score per cost, eta = points / GMAC, from the printed score and three costs, for each row of Table VII that is known."""
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA, tower_macs
-    from jtcse.evaluation.thop_rule import TOWERS, by_thop
-    from jtcse.paper.printed import printed, printed_text
-
     rows = {}
     for model, count in TOWERS.items():
         score = printed(f"{TABLE}/{model}/sts7")
@@ -133,12 +113,12 @@ def etas(shape: Shape, tokens: int) -> pandas.DataFrame:
             "from thop's rule": score / (count * by_thop(shape, tokens) / GIGA),
             "from all matrix products": score / (count * tower_macs(shape, tokens) / GIGA),
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
 def speed(
     taken: Mapping[str, np.ndarray], held: Mapping[str, Mapping[str, float]], sentences: int, macs: Sequence[int]
-) -> pandas.DataFrame:
+) -> DataFrame:
     """Measured beside counted, a row an encoder.
 
     Args:
@@ -147,23 +127,18 @@ def speed(
         sentences: of a round.
         macs: of all sentences of a round, an encoder each.
     """
-    import pandas
-
-    from jtcse.evaluation.cost import GIGA
-    from jtcse.evaluation.speed import middle
-
     rows, (first, *_) = {}, taken
     for (name, seconds), count in zip(taken.items(), macs, strict=True):
         rate, ratio = middle(sentences / seconds), middle(seconds / taken[first])
         rows[f"{name} measured"] = {
-            "sentences a second": f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
-            "time, first = 1": f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
+            "sentences a second": ranged(rate.median, rate.low, rate.high, ",.0f"),
+            "time, first = 1": ranged(ratio.median, ratio.low, ratio.high, ".2f"),
             "MAC, first = 1": f"{count / macs[0]:.2f}",
             "GMAC a second": f"{middle(count / GIGA / seconds).median:.1f}",
             "weights, MiB": f"{held[name]['weights']:.1f}",
             "work, MiB": f"{held[name]['work']:.1f}",
         }
-    return pandas.DataFrame(rows).T
+    return DataFrame(rows).T
 
 
 def cost_over_length(
@@ -177,20 +152,12 @@ def cost_over_length(
         counted: tokens to MACs by torch's counter, drawn as points.
         given: the paper's cost of a tower in GMAC, a level line.
     """
-    from jtcse.evaluation.cost import GIGA, closed_form, tower_macs
-    from jtcse.evaluation.thop_rule import by_thop
-
     figure, (cost, share) = panels(2, height=2.7, sharex=True)
-    cost.plot(
-        lengths,
-        [tower_macs(shape, n) / GIGA for n in lengths],
-        color=CYCLE[0],
-        label="all matrix products, closed form",
-    )
-    cost.plot(
-        list(counted), [m / GIGA for m in counted.values()], "o", color=CYCLE[0], label="the same, torch's counter"
-    )
-    cost.plot(lengths, [by_thop(shape, n) / GIGA for n in lengths], "--", color=CYCLE[1], label="thop's rule")
+    every, by_rule = ([count(shape, n) / GIGA for n in lengths] for count in (tower_macs, by_thop))
+    points = [macs / GIGA for macs in counted.values()]
+    cost.plot(lengths, every, color=CYCLE[0], label="all matrix products, closed form")
+    cost.plot(list(counted), points, "o", color=CYCLE[0], label="the same, torch's counter")
+    cost.plot(lengths, by_rule, "--", color=CYCLE[1], label="thop's rule")
     if given is not None:
         cost.axhline(given, color="#444444", linestyle=":", linewidth=1.4, label="the paper's cost of a tower")
     cost.set(ylabel="GMAC a sentence", ylim=(0, None), title="One tower")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import stdev
 from typing import TYPE_CHECKING
 
+from pandas import DataFrame
+
 from jtcse.core.config import Settings
+from jtcse.core.record import RunRecord
+from jtcse.core.run import Run
 from jtcse.data.pairs import GRADED
+from jtcse.evaluation.statistics.power import seeds_needed
 from jtcse.pages.compute import took
+from jtcse.pages.furniture import tables
+from jtcse.pages.furniture.elements import NOT_RUN
 from jtcse.pages.furniture.style import CYCLE, panels
+from jtcse.paper import printed
+from jtcse.paper.ledger import entries
 from jtcse.paper.ledger.all_records import all_records
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-
-if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame
+    from matplotlib.figure import Figure
 
-    from jtcse.core.record import RunRecord
-    from jtcse.core.run import Run
     from jtcse.paper.ledger.entry import Entry
 
 STAGES = {"stage1": "stage 1", "stage2": "stage 2", "distillation": "distillation"}
@@ -37,20 +40,16 @@ def records(run: Run) -> dict[str, RunRecord]:
 
 def tries(record: RunRecord | None) -> DataFrame:
     """What was tried before the run: ``stage``, ``rate``, ``step``, ``development`` (points); no rows without a record."""
-    import pandas
-
     rows = []
     for metric in record.metrics if record else []:
         stage, rate, *step = metric.name.split("/")
         if step:
             rows.append({"stage": stage, "rate": float(rate), "step": int(step[0]), "development": metric.value})
-    return pandas.DataFrame(rows, columns=["stage", "rate", "step", "development"])
+    return DataFrame(rows, columns=["stage", "rate", "step", "development"])
 
 
 def frozen(record: RunRecord | None, settings: Settings) -> DataFrame:
     """What the tries chose beside what the profile has: ``stage``, ``setting``, ``best tried``, ``profile``."""
-    import pandas
-
     rows = []
     for stage, name in STAGES.items() if record else ():
         own = getattr(settings, stage)
@@ -58,14 +57,11 @@ def frozen(record: RunRecord | None, settings: Settings) -> DataFrame:
         for field, value in (("learning_rate", rate), ("steps", own.steps)):
             best = record.metric(f"{stage}/{field}").value
             rows.append({"stage": name, "setting": field.replace("_", " "), "best tried": best, "profile": value})
-    return pandas.DataFrame(rows, columns=["stage", "setting", "best tried", "profile"])
+    return DataFrame(rows, columns=["stage", "setting", "best tried", "profile"])
 
 
 def claims(run: Run) -> list[Entry]:
     """The claims that a run of any size can answer, as this run's profile answers them."""
-    from jtcse.paper import printed
-    from jtcse.paper.ledger import entries
-
     any_size = printed.claims().query("needs == 'any'").index
     found = entries(all_records(workdir=run.workspace.root).records, "claim", run.profile)
     return [entry for entry in found if entry.id in any_size]
@@ -77,36 +73,27 @@ def seeds_table(run: Run) -> DataFrame:
     Columns: ``comparison``, ``printed`` and ``measured`` (points), ``over seeds`` (standard deviation of the paired
     differences), ``seeds``, ``seeds needed`` (a paired t-test at 5 % with 80 % power, on fixed pairs).
     """
-    import numpy as np
-    import pandas
-
-    from jtcse.evaluation.statistics.power import seeds_needed
-    from jtcse.paper.ledger import entries
-
     found, rows, seen = all_records(workdir=run.workspace.root).records, [], set()
     for entry in (entry for place in SEEDED for entry in entries(found, place, run.profile)):
-        if frozenset((entry.id, entry.printed.reference)) in seen:
+        if (both := frozenset((entry.id, entry.printed.reference))) in seen:
             continue  # the other row of the same comparison
-        seen.add(frozenset((entry.id, entry.printed.reference)))
+        seen.add(both)
         values = [metric.value for metric in entry.evidence.difference_seeds] if entry.evidence else []
         wanted = entry.printed.difference
         if len(values) > 1 and wanted:
-            spread = float(np.std(values, ddof=1))
+            spread = stdev(values)
             row = {"comparison": entry.id, "printed": wanted, "measured": entry.difference, "over seeds": spread}
             rows.append(row | {"seeds": len(values), "seeds needed": seeds_needed(spread, abs(wanted))})
-    return pandas.DataFrame(rows, columns=["comparison", "printed", "measured", "over seeds", "seeds", "seeds needed"])
+    return DataFrame(rows, columns=["comparison", "printed", "measured", "over seeds", "seeds", "seeds needed"])
 
 
 def said(record: RunRecord | None) -> HTML:
     """Where the tries come from, or that there are none."""
-    from jtcse.pages.furniture.tables import facts as table_of
-
     if record is None:
-        return table_of(
-            {"tries": "none are recorded for this profile; its values are the paper's, or were tried by hand"}
-        )
+        none = "none are recorded for this profile; its values are the paper's, or were tried by hand"
+        return tables.facts({"tries": none})
     made, command = record.provenance, f"jtcse tune --profile {record.profile}"
-    return table_of({"tries": command, "begun": made.started, "minutes": f"{made.seconds / 60:.0f}"})
+    return tables.facts({"tries": command, "begun": made.started, "minutes": f"{made.seconds / 60:.0f}"})
 
 
 def facts(run: Run) -> dict[str, str]:
@@ -114,13 +101,14 @@ def facts(run: Run) -> dict[str, str]:
     found, settings = records(run), run.settings
     made, minutes = [record.provenance for record in found.values()], sum(map(took, found.values())) / 60
     data = {m.name: m for m in found["data"].metrics} if "data" in found else {}
+    where = {name: ", ".join(sorted({getattr(one, name) for one in made})) for name in ("device", "machine")}
     return {
         "text": settings.data.corpus + (f", {data['sentences'].value:,.0f} sentences" if "sentences" in data else ""),
         "graded pairs": GRADED[settings.data.pair_sets],
         "encoder": f"{settings.encoder.name}, {settings.encoder.pooling} pooling",
         "seeds of the grids": ", ".join(map(str, settings.ablations.seeds)),
-        "device": ", ".join(sorted({one.device for one in made})) or "not recorded",
-        "machine": ", ".join(sorted({one.machine for one in made})) or "not recorded",
+        "device": where["device"] or "not recorded",
+        "machine": where["machine"] or "not recorded",
         "minutes of all runs": f"{minutes:,.0f}",
     }
 
@@ -141,7 +129,7 @@ def fixed_before(found: Mapping[str, RunRecord]) -> str:
 
 def begun(found: Mapping[str, RunRecord]) -> str:
     """When the first record of a run was begun that is no try."""
-    return min((r.provenance.started for name, r in found.items() if name != "tuning"), default="not run")
+    return min((r.provenance.started for name, r in found.items() if name != "tuning"), default=NOT_RUN)
 
 
 def pairs_in_words(settings: Settings) -> str:

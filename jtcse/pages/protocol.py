@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pandas import DataFrame
+
 from jtcse.core.record import Metric
 from jtcse.evaluation.protocol.choices import AVERAGE, CHOICES, Effect, Protocol
 from jtcse.experiments.ablations.discrepancy_effects import Effects
 from jtcse.experiments.ablations.switches import BASE
-from jtcse.pages.furniture.elements import verdict
-from jtcse.pages.furniture.tables import table
+from jtcse.pages.furniture.elements import ranged, verdict
+from jtcse.pages.furniture.tables import rows_table, table
 from jtcse.paper.discrepancies import DIFFERENCES, KINDS
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ def label(choice: str) -> str:
 def effects_table(effects: Sequence[Effect], base: Protocol) -> HTML:
     """One row a choice: how many points it moves each task and the average, with intervals; the base's points above, the span
     from the lowest to the highest score below."""
-    import pandas
-
     tasks = list(dict.fromkeys(effect.task for effect in effects))
     cells = {(effect.choice, effect.task): effect for effect in effects}
     names = list(dict.fromkeys(effect.choice for effect in effects))
@@ -51,7 +51,7 @@ def effects_table(effects: Sequence[Effect], base: Protocol) -> HTML:
         found = {task: _moved(cells[name, task]) for task in tasks if (name, task) in cells}
         rows[label(name)] = {"tokens": _touched([cells[name, task] for task in found])} | found
     rows["span, lowest to highest"] = {"tokens": ""} | {task: f"{span(effects, task):.2f}" for task in tasks}
-    frame = pandas.DataFrame.from_dict(rows, orient="index").reindex(columns=["tokens", *tasks])
+    frame = DataFrame.from_dict(rows, orient="index").reindex(columns=["tokens", *tasks])
     return table(frame.rename(columns={"tokens": "sentences read otherwise"}), index=True, wrap=False)
 
 
@@ -63,9 +63,7 @@ def span(effects: Sequence[Effect], task: str) -> float:
 
 def _moved(effect: Effect) -> str:
     points, low, high = effect.moved
-    if points == low == high == 0:
-        return "0"
-    return f"{points:+.2f}" + ("" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})")
+    return "0" if points == low == high == 0 else ranged(points, low, high)
 
 
 def _touched(effects: Sequence[Effect]) -> str:
@@ -104,28 +102,21 @@ def discrepancy_table(effects: Effects, shown: Mapping[int, str]) -> HTML:
     Args:
         shown: what was found without training, in words, by number of the difference.
     """
-    import pandas
-
     rows = []
     for one in DIFFERENCES:
-        turned = [switch for switch in effects.switches if one.number in switch.numbers]
-        words = [
-            f"{s.words}: {judged(effects.effect(s), [effects.effect(s, seed) for seed in effects.seeds])}"
-            for s in turned
-        ]
-        found = shown.get(one.number) or "; ".join(words) or KINDS[one.kind]
-        rows.append(
-            {
-                "": one.number,
-                "difference": one.title,
-                "paper": one.paper,
-                "code": one.code,
-                "switch": one.switch or "–",
-                "found here": found,
-                "why so": one.reason or "–",
-            }
-        )
-    return table(pandas.DataFrame(rows))
+        switches = [switch for switch in effects.switches if one.number in switch.numbers]
+        by_seed = [(s.words, effects.effect(s), [effects.effect(s, seed) for seed in effects.seeds]) for s in switches]
+        words = "; ".join(f"{words}: {judged(effect, seeds)}" for words, effect, seeds in by_seed)
+        row = {
+            "": one.number,
+            "difference": one.title,
+            "paper": one.paper,
+            "code": one.code,
+            "switch": one.switch or "–",
+        }
+        found = shown.get(one.number) or words or KINDS[one.kind]
+        rows.append(row | {"found here": found, "why so": one.reason or "–"})
+    return rows_table(rows)
 
 
 def judged(effect: Drawn, by_seed: Sequence[Drawn]) -> str:
@@ -138,8 +129,6 @@ def judged(effect: Drawn, by_seed: Sequence[Drawn]) -> str:
 
 def steps_table(steps: Sequence[FirstStep]) -> HTML:
     """Loss and gradient of the first batch under each reading."""
-    import pandas
-
     rows = [
         {
             "reading": "as released" if step.name == BASE else step.name.removeprefix("code/"),
@@ -149,13 +138,13 @@ def steps_table(steps: Sequence[FirstStep]) -> HTML:
         }
         for step in steps
     ]
-    return table(pandas.DataFrame(rows))
+    return rows_table(rows)
 
 
 def step_metrics(steps: Sequence[FirstStep], sentences: int) -> list[Metric]:
     """Ratio of lengths and cosine of each reading's first gradient."""
-    found = []
-    for step in steps[1:]:
-        found.append(Metric(name=f"{step.name}/gradient_ratio", value=step.ratio, unit="1", n=sentences))
-        found.append(Metric(name=f"{step.name}/gradient_cosine", value=step.angle, unit="1", n=sentences))
-    return found
+    return [
+        Metric(name=f"{step.name}/{name}", value=value, unit="1", n=sentences)
+        for step in steps[1:]
+        for name, value in (("gradient_ratio", step.ratio), ("gradient_cosine", step.angle))
+    ]

@@ -6,29 +6,33 @@ Everything is read from the run records named ``race``, the workspace's above th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pandas import DataFrame, Series
 
 from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE, RANKING, printed_averages
+from jtcse.pages.furniture.elements import NOT_RUN, ranged, within
+from jtcse.pages.furniture.style import show
+from jtcse.pages.furniture.tables import table
+from jtcse.pages.plots import race as plots
+from jtcse.paper.ledger import all_records
+from jtcse.systems.cards import card
+from jtcse.systems.settings import systems
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame
-
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
+    from matplotlib.figure import Figure
 
 SUMMARY = ("average", "rank", "start", "dev", "steps", "all_steps", "rate", "minutes", "all_minutes", "memory")
-NOT_RUN = "not run"
 
 
 def races(this_run: Run) -> dict[str, RunRecord]:
     """The records of the race by profile, that of the page's own first."""
-    from jtcse.paper.ledger import all_records
-
-    found = {
-        record.profile: record for record in all_records(workdir=this_run.workspace.root).records if record.run == RACE
-    }
+    every = all_records(workdir=this_run.workspace.root).records
+    found = {record.profile: record for record in every if record.run == RACE}
     return dict(sorted(found.items(), key=lambda pair: (pair[0] != this_run.profile, pair[0])))
 
 
@@ -37,8 +41,6 @@ def standing(record: RunRecord) -> DataFrame:
 
     ``printed`` is the average that the profile's half of Table I has for it, NaN where there is none.
     """
-    import pandas
-
     rows: dict[str, dict] = {}
     for metric in record.metrics:
         place, _, rest = metric.name.partition("/")
@@ -48,9 +50,9 @@ def standing(record: RunRecord) -> DataFrame:
     printed = printed_averages(rows, load_settings(record.profile))
     for system, row in rows.items():
         row |= {"title": _title(system), "printed": printed.get(system)}
-    frame = pandas.DataFrame(list(rows.values()), index=list(rows))
+    frame = DataFrame(list(rows.values()), index=list(rows))
     for what in ("printed", "rate"):  # not every system has one
-        frame[what] = frame.get(what, pandas.Series(dtype=float)).astype(float)
+        frame[what] = frame.get(what, Series(dtype=float)).astype(float)
     return frame.sort_values("average", ascending=False)
 
 
@@ -65,30 +67,21 @@ def _note(row: dict, what: str, metric: Metric) -> None:
 
 def _title(system: str) -> str:
     """How pages call a system; its name where today's package no longer has it."""
-    from jtcse.systems.cards import card
-    from jtcse.systems.settings import systems
-
     return card(system).head.title if system in systems() else system
 
 
 def standing_table(record: RunRecord) -> HTML:
     """The standing as a table: place and average with their intervals, seeds, development, cost, the printed average."""
-    import pandas
-
-    from jtcse.pages.furniture.tables import table
-
     frame = standing(record)
-    shown = pandas.DataFrame(
+    shown = DataFrame(
         {
             "system": frame["title"],
-            "average": _ranged(frame, "average", "{:.2f}", "{:.1f}"),
-            "rank": _ranged(frame, "rank", "{:.0f}", "{:.0f}"),
+            "average": _ranged(frame, "average", ".2f", ".1f"),
+            "rank": _ranged(frame, "rank", ".0f"),
             "single seeds": [", ".join(f"{score:.2f}" for score in seeds) for seeds in frame["seeds"]],
             "development before": frame["start"],
             "after": frame["dev"],
-            "learning rate": [
-                f"{rate:.2g}" if rate == rate else "–" for rate in frame.get("rate", frame["printed"] * 0)
-            ],
+            "learning rate": [f"{rate:.2g}" if rate == rate else "–" for rate in frame["rate"]],
             "own steps": frame["steps"].map("{:,.0f}".format),
             "steps in all": frame["all_steps"].map("{:,.0f}".format),
             "own minutes": frame["minutes"],
@@ -100,9 +93,9 @@ def standing_table(record: RunRecord) -> HTML:
     return table(shown, wrap=False)
 
 
-def _ranged(frame: DataFrame, what: str, form: str, ends: str) -> list[str]:
+def _ranged(frame: DataFrame, what: str, *forms: str) -> list[str]:
     columns = zip(frame[what], frame[f"{what}_low"], frame[f"{what}_high"], strict=True)
-    return [f"{form.format(value)} ({ends.format(low)} to {ends.format(high)})" for value, low, high in columns]
+    return [ranged(*ends, *forms) for ends in columns]
 
 
 def looks(record: RunRecord) -> dict[str, list[tuple[int, float]]]:
@@ -118,64 +111,40 @@ def looks(record: RunRecord) -> dict[str, list[tuple[int, float]]]:
 
 def show_standings(this_run: Run) -> None:
     """Each profile's averages and ranks with intervals as a chart and a table; "not run" where there is none."""
-
-    def both(record: RunRecord) -> None:
-        from IPython.display import display
-
-        from jtcse.pages.furniture.style import show
-        from jtcse.pages.plots.race import standings
-
-        alt = f"Average and rank of each system in {record.profile} with their 95 % intervals, the best on top."
-        show(standings(standing(record)), alt)
-        display(standing_table(record))
-
-    _each(this_run, both)
+    alt = "Average and rank of each system in {} with their 95 % intervals, the best on top."
+    _each(this_run, lambda record: (plots.standings(standing(record)), alt, standing_table(record)))
 
 
 def show_costs(this_run: Run) -> None:
     """Minutes and memory of each system, by profile."""
-
-    def chart(record: RunRecord) -> None:
-        from jtcse.pages.furniture.style import show
-        from jtcse.pages.plots.race import costs
-
-        show(costs(standing(record)), f"Minutes of training and peak memory of each system in {record.profile}.")
-
-    _each(this_run, chart)
+    alt = "Minutes of training and peak memory of each system in {}."
+    _each(this_run, lambda record: (plots.costs(standing(record)), alt))
 
 
 def show_ranks(this_run: Run) -> None:
     """Each system's place in print and here, by profile."""
+    alt = "Places by printed average against places in {}, joined by a line for each system."
 
-    def chart(record: RunRecord) -> None:
-        from jtcse.pages.furniture.style import show
-        from jtcse.pages.plots.race import beside_print
-
+    def chart(record: RunRecord) -> tuple[Figure | None, str]:
         frame = standing(record).dropna(subset="printed")
-        if len(frame) > 1:
-            show(
-                beside_print(frame),
-                f"Places by printed average against places in {record.profile}, joined by a line for each system.",
-            )
+        return plots.beside_print(frame) if len(frame) > 1 else None, alt
 
     _each(this_run, chart)
 
 
 def show_development(this_run: Run) -> None:
     """Development score over the steps of the last training, a small panel a system, by profile."""
+    alt = "Development score of each system over its steps in {}."
 
-    def chart(record: RunRecord) -> None:
-        from jtcse.pages.furniture.style import show
-        from jtcse.pages.plots.race import development
-
+    def chart(record: RunRecord) -> tuple[Figure | None, str]:
         found = looks(record)
-        if found:
-            show(development(found), f"Development score of each system over its steps in {record.profile}.")
+        return plots.development(found) if found else None, alt
 
     _each(this_run, chart)
 
 
-def _each(this_run: Run, show_one: Callable[[RunRecord], None]) -> None:
+def _each(this_run: Run, drawn: Callable[[RunRecord], tuple[Any, ...]]) -> None:
+    """Under the title of each profile with a race its figure, with what is to be seen in words, and what stands below it."""
     from IPython.display import HTML, display
 
     found = races(this_run)
@@ -184,7 +153,11 @@ def _each(this_run: Run, show_one: Callable[[RunRecord], None]) -> None:
         display(HTML(f"<p><b>{this_run.profile}:</b> {NOT_RUN}. The race is run by <code>{command}</code>.</p>"))
     for profile, record in found.items():
         display(HTML(f"<p><b>{load_settings(profile).title}</b>, {record.provenance.started[:10]}</p>"))
-        show_one(record)
+        figure, alt, *below = drawn(record)
+        if figure is not None:
+            show(figure, alt.format(profile))
+        for one in below:
+            display(one)
 
 
 class Words(NamedTuple):
@@ -226,4 +199,4 @@ def _ranking(record: RunRecord) -> str:
     if found is None:
         return "not known, with fewer than three systems that are in print"
     value, low, high = (end / 100 for end in (found.value, found.low, found.high))
-    return f"{value:.2f} (95 % interval {low:.2f} to {high:.2f}, {found.n} systems)"
+    return f"{value:.2f} ({within(low, high, '.2f')}, {found.n} systems)"

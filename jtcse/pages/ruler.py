@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from pandas import DataFrame, Series
+
+from jtcse.core.config import Settings
+from jtcse.core.record import Metric
+from jtcse.core.run import Run
 from jtcse.evaluation.statistics.power import LEVEL
-from jtcse.experiments.names import NAMES
+from jtcse.evaluation.sts import read_scores
+from jtcse.experiments.names import NAMES, SYSTEMS
 from jtcse.experiments.table1 import SEVEN, TASK_IDS
+from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.tables import COMPARISONS
+from jtcse.paper.printed import models, printed, table, values
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
-
-    from jtcse.core.config import Settings
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
     from jtcse.evaluation.sts import TaskScore
 
 NAMED = {
@@ -35,16 +38,11 @@ def system_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
     Raises:
         UserError: a file is missing; the notebook seven_tasks writes them.
     """
-    from jtcse.evaluation.sts import read_scores
-    from jtcse.experiments.names import SYSTEMS
-
     return {system: read_scores(run.workspace.scores / f"{system}.npz") for system in SYSTEMS}
 
 
 def all_pairs() -> list[tuple[str, str]]:
     """Every two systems once: those of ``tables.COMPARISONS`` as they stand there, the rest later minus earlier."""
-    from jtcse.experiments.names import SYSTEMS
-
     rest = [(b, a) for a, b in combinations(SYSTEMS, 2) if not {(a, b), (b, a)} & COMPARISONS.keys()]
     return [*COMPARISONS, *rest]
 
@@ -65,7 +63,7 @@ def differences_table(comparisons: DataFrame) -> DataFrame:
     frame = named(comparisons)
     p = comparisons["p_holm"].fillna(comparisons["p_bootstrap"])  # the average is not one of the family
     words = [
-        f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f})" + " *" * (value < LEVEL)
+        ranged(row.difference, row.low, row.high) + " *" * (value < LEVEL)
         for row, value in zip(frame.itertuples(), p, strict=True)
     ]
     frame = frame.assign(words=words)
@@ -93,23 +91,16 @@ def printed_steps() -> DataFrame:
         columns ``block`` (what stands under each other), ``first``, ``second`` (ids; the lower row minus the upper),
         ``step`` and ``words``.
     """
-    import pandas as pd
-
     rows = []
     for block, ids in _blocks():
-        rows += [{"block": block, "first": lower, "second": upper} for upper, lower in pairwise(ids)]
-    frame = pd.DataFrame(rows)
-    frame["step"] = [_difference(first, second) for first, second in zip(frame["first"], frame["second"], strict=True)]
-    frame["words"] = [
-        f"{_row(first)} − {_row(second)}" for first, second in zip(frame["first"], frame["second"], strict=True)
-    ]
-    return frame
+        for upper, lower in pairwise(ids):
+            words = f"{_row(lower)} − {_row(upper)}"
+            rows.append((block, lower, upper, _difference(lower, upper), words))
+    return DataFrame(rows, columns=["block", "first", "second", "step", "words"])
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:
     """Ids of printed seven-task averages that stand under each other, in printed order."""
-    from jtcse.paper.printed import models, table
-
     table1 = table("table1").query("column == '7Avg'")
     kinds = models()["group"].replace(ONE_BLOCK)
     for backbone, half in table1.groupby("group", sort=False):
@@ -122,8 +113,6 @@ def _blocks() -> Iterator[tuple[str, list[str]]]:
 
 def _difference(first: str, second: str) -> float:
     """Of two printed values, without the dust of binary fractions."""
-    from jtcse.paper.printed import printed
-
     return round(printed(first) - printed(second), 2)
 
 
@@ -139,10 +128,8 @@ def wanted(number: int = 0) -> float:
 
 def placed(steps: Iterable[float], mark: Series) -> list[str]:
     """For each difference, where it stands among the lowest and the highest mark of a row of ``marks``."""
-    return [
-        TOO_SMALL if abs(step) < mark["lowest"] else LARGE if abs(step) >= mark["highest"] else DEPENDS
-        for step in steps
-    ]
+    low, high = mark["lowest"], mark["highest"]
+    return [TOO_SMALL if abs(step) < low else LARGE if abs(step) >= high else DEPENDS for step in steps]
 
 
 def task_steps(ruler: DataFrame) -> DataFrame:
@@ -151,10 +138,6 @@ def task_steps(ruler: DataFrame) -> DataFrame:
     Returns:
         columns ``task``, ``backbone``, ``step``, then those of ``marks``, and ``where`` (``placed``).
     """
-    import pandas as pd
-
-    from jtcse.paper.printed import values
-
     rows, known, names = [], set(values().index), TASK_IDS | {"average": SEVEN}
     for task, mark in ruler.iterrows():
         for backbone in ("BERT-base", "RoBERTa-base"):
@@ -164,15 +147,14 @@ def task_steps(ruler: DataFrame) -> DataFrame:
                 rows.append(
                     {"task": task, "backbone": backbone, "step": step, **mark, "where": placed([step], mark)[0]}
                 )
-    return pd.DataFrame(rows).astype({"n": int})
+    return DataFrame(rows).astype({"n": int})
 
 
 def printed_points(ruler: DataFrame) -> dict[str, dict[str, float]]:
     """Printed differences for the figure: words to task to points."""
     steps = task_steps(ruler)
-    points = {
-        f"JTCSE − TNCSE, {name}": half.set_index("task")["step"].to_dict() for name, half in steps.groupby("backbone")
-    }
+    halves = {name: half.set_index("task")["step"].to_dict() for name, half in steps.groupby("backbone")}
+    points = {f"JTCSE − TNCSE, {name}": half for name, half in halves.items()}
     return points | {list(NAMED.values())[1]: {"average": wanted(1)}}
 
 
@@ -211,8 +193,6 @@ def metrics(comparisons: DataFrame, ruler: DataFrame, pairs: int, sd: float | No
             mark, and the lowest and highest over pairs of systems).
         pairs, sd, seeds: what the first of the ``NAMED`` differences needs, and the deviation over seeds behind the last.
     """
-    from jtcse.core.record import Metric
-
     total = int(ruler.loc["average", "n"])
     found = [Metric(name="needed/pairs", value=pairs, unit="pairs", n=total)]
     found += [Metric(name="seeds/sd", value=sd, n=total)] if sd is not None else []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from pandas import DataFrame, Series
+
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
 from jtcse.pages.ruler import printed_steps
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
+from jtcse.paper.ledger.all_records import all_records
 
 
 def seed_records(run: Run) -> list[RunRecord]:
@@ -19,13 +17,8 @@ def seed_records(run: Run) -> list[RunRecord]:
 
     The race is left out: its intervals hold seeds as well as pairs, and its rows are whole systems and no single changes.
     """
-    from jtcse.paper.ledger.all_records import all_records
-
-    return [
-        record
-        for record in all_records(workdir=run.workspace.root).records
-        if record.profile == run.profile and record.run != "race"
-    ]
+    every = all_records(workdir=run.workspace.root).records
+    return [record for record in every if record.profile == run.profile and record.run != "race"]
 
 
 def seed_differences(records: Iterable[RunRecord]) -> DataFrame:
@@ -36,8 +29,6 @@ def seed_differences(records: Iterable[RunRecord]) -> DataFrame:
         differences, and ``pair_se``, the standard error over pairs, from the interval of the recorded difference, if
         there is one; empty without such runs.
     """
-    import pandas as pd
-
     columns = ["profile", "first", "second", "seeds", "mean", "sd", "pair_se"]
     rows, printed = [], printed_steps()
     for record in records:
@@ -46,14 +37,15 @@ def seed_differences(records: Iterable[RunRecord]) -> DataFrame:
             if metric.seed is not None:
                 by_seed.setdefault(metric.name, {})[metric.seed] = metric.value
         whole = {metric.name: metric for metric in record.metrics if metric.seed is None}
-        steps = set(zip(printed["first"], printed["second"], strict=True)) | _compared(whole)
+        compared = {tuple(name.split(">")) for name in whole if name.count(">") == 1}
+        steps = set(zip(printed["first"], printed["second"], strict=True)) | compared
         for first, second in sorted(steps):
             if first in by_seed and second in by_seed:
                 common = by_seed[first].keys() & by_seed[second].keys()
-                apart = pd.Series([by_seed[first][seed] - by_seed[second][seed] for seed in sorted(common)])
+                apart = Series([by_seed[first][seed] - by_seed[second][seed] for seed in sorted(common)])
                 pair_se = _standard_error(whole.get(f"{first}>{second}"))
                 rows.append([record.profile, first, second, len(apart), apart.mean(), apart.std(ddof=1), pair_se])
-    return pd.DataFrame(rows, columns=columns).query("seeds > 1").reset_index(drop=True)
+    return DataFrame(rows, columns=columns).query("seeds > 1").reset_index(drop=True)
 
 
 def _standard_error(metric: Metric | None) -> float:
@@ -61,11 +53,6 @@ def _standard_error(metric: Metric | None) -> float:
     if metric is None or metric.low is None:
         return float("nan")
     return (metric.high - metric.low) / (2 * 1.96)
-
-
-def _compared(whole: Iterable[str]) -> set[tuple[str, str]]:
-    """Pairs of ids out of the names of recorded differences."""
-    return {tuple(name.split(">")) for name in whole if name.count(">") == 1}
 
 
 def pooled_sd(differences: DataFrame) -> float:

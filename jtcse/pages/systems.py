@@ -1,17 +1,22 @@
 """Cards of the compared systems as Markdown: prose, settings, printed and measured scores; for pages and ``jtcse systems show``.
 
-What the race of a profile measured is read from its record, by metrics named ``race/<system>/...`` (``jtcse/race``).
+What the race of a profile measured is read from its record, by metrics named ``race/<system>/...`` (``experiments/race``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from jtcse.core.config import load_settings
+from jtcse.core.record import Metric, RunRecord
+from jtcse.core.run import Run
+from jtcse.experiments.table1 import RACE
+from jtcse.pages.furniture.elements import ranged
+from jtcse.pages.furniture.tables import plain
+from jtcse.paper.ledger import all_records
 from jtcse.paper.printed import printed_text, table, values
 from jtcse.systems.cards import Card, card, cards
 from jtcse.systems.released import released, weights_markdown
@@ -20,10 +25,6 @@ from jtcse.systems.settings import HALVES, Backbone, fragment, published_values,
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
-    from jtcse.core.record import Metric, RunRecord
-    from jtcse.core.run import Run
-
-RACE = "race"  # the run whose record is read
 COMMON = "simcse"  # the card that shows what all share
 ANCHOR = "card-"
 UNREAD = "This card is partly from memory: no public text of the paper could be read. Lines that say so are ours to be checked."
@@ -41,25 +42,17 @@ def family_table(family: str, this_run: Run) -> Markdown:
     """Each system of a family, leading to its card: printed averages, and race averages by profile with 95 % intervals."""
     from IPython.display import Markdown
 
-    found = records(this_run.workspace.root)
-    profiles = _profiles(found)
-    head = (
-        "system",
-        "year",
-        *(f"printed, {half}" for half in HALVES.values()),
-        *(f"race, {name}" for name in profiles),
-    )
+    found = _races(records(this_run.workspace.root))
+    head = ["system", "year", *(f"printed, {half}" for half in HALVES.values()), *(f"race, {name}" for name in found)]
     rows = []
     for one in _family(family):
         printed = [printed_average(one, backbone) or "–" for backbone in HALVES]
-        raced = _averages(one, found)
-        measured = [_interval(raced[name]) if name in raced else "–" for name in profiles]
+        measured = [_average(one, metrics) for metrics in found.values()]
         rows.append((f"[{one.head.title}](#{ANCHOR}{one.name})", str(one.head.year), *printed, *measured))
     return Markdown(_rows(head, rows))
 
 
-@dataclass(frozen=True)
-class FamilyWords:
+class FamilyWords(NamedTuple):
     """What a family's page says in a sentence: counts, and how many systems training improves."""
 
     systems: int
@@ -70,27 +63,25 @@ class FamilyWords:
 
 def family_words(family: str, this_run: Run) -> FamilyWords:
     """Counts over a family's cards and the race's records."""
-    found, members = records(this_run.workspace.root), _family(family)
-    raced = [one for one in members if _averages(one, found)]
-    said = [_improved(profile, members, found) for profile in _profiles(found)]
-    return FamilyWords(
-        len(members),
-        sum(bool(released(one.name)) for one in members),
-        len(raced),
-        "; ".join(words for words in said if words) or "nothing was run",
-    )
+    found, members = _races(records(this_run.workspace.root)), _family(family)
+    raced = [one for one in members if any(_own(one, "average") in metrics for metrics in found.values())]
+    said = []
+    for profile, metrics in found.items():
+        pairs = [(metrics.get(_own(one, "start")), metrics.get(_own(one, "dev"))) for one in members]
+        known = [(before.value, after.value) for before, after in pairs if before and after]
+        better = f"{sum(after > before for before, after in known)} of {len(known)}"
+        words = f"in {profile}, training ends above where it began on the development pairs for {better}"
+        said += [words] if known else []
+    with_weights = sum(bool(released(one.name)) for one in members)
+    return FamilyWords(len(members), with_weights, len(raced), "; ".join(said) or "nothing was run")
 
 
 def family_metrics(family: str, this_run: Run) -> list[Metric]:
     """How many systems a family has, and how many of them a run record answers for."""
-    from jtcse.core.record import Metric
-
     words = family_words(family, this_run)
     counts = {"systems": words.systems, "released": words.released, "measured": words.measured}
-    return [
-        Metric(name=f"family/{family}/{name}", value=value, unit="systems", n=words.systems)
-        for name, value in counts.items()
-    ]
+    names = {name: f"family/{family}/{name}" for name in counts}
+    return [Metric(name=names[name], value=n, unit="systems", n=words.systems) for name, n in counts.items()]
 
 
 def card_markdown(name: str, found: Sequence[RunRecord] | None = None) -> str:
@@ -102,24 +93,19 @@ def card_markdown(name: str, found: Sequence[RunRecord] | None = None) -> str:
     Raises:
         UserError: no such system.
     """
-    one = card(name)
-    found = records() if found is None else found
-    blocks = [f"## {one.head.title} ({one.head.year})"]
-    blocks += [] if one.head.verified else [f"> {UNREAD}"]
-    for section in ("Idea", "Formula"):
-        blocks += [f"### {section} of {one.head.title}", one.prose[section]]
-    blocks += [f"### Settings of {one.head.title}", _settings(name)]
-    blocks += [f"### {one.head.title} in print", _printed(one)]
-    blocks += [f"### {one.head.title} measured", _measured(one, found)]
-    blocks += [f"### Released weights of {one.head.title}", _names(one), one.prose["Checkpoints"]]
-    blocks += [f"### Traps of {one.head.title}", one.prose["Traps"]]
+    one, found = card(name), records() if found is None else found
+    title = one.head.title
+    blocks = [f"## {title} ({one.head.year})", "" if one.head.verified else f"> {UNREAD}"]
+    blocks += [f"### Idea of {title}", one.prose["Idea"], f"### Formula of {title}", one.prose["Formula"]]
+    blocks += [f"### Settings of {title}", _settings(name), f"### {title} in print", _printed(one)]
+    blocks += [f"### {title} measured", _measured(one, found)]
+    blocks += [f"### Released weights of {title}", _names(one), one.prose["Checkpoints"]]
+    blocks += [f"### Traps of {title}", one.prose["Traps"]]
     return _filled("\n\n".join(block for block in blocks if block), found)
 
 
 def records(workdir: Path | None = None) -> list[RunRecord]:
     """The committed run records, under those of a workspace or of all in ``build/``."""
-    from jtcse.paper.ledger import all_records
-
     return all_records(workdir=[workdir] if workdir else sorted(Path("build").glob("*"))).records
 
 
@@ -132,18 +118,35 @@ def printed_average(one: Card, backbone: Backbone) -> str | None:
 # -- parts -----------------------------------------------------------------------------------------------------
 
 
-def _filled(text: str, found: Sequence[RunRecord]) -> str:
+def _family(family: str) -> list[Card]:
+    return [one for one in cards() if one.head.family == family]
+
+
+def _races(found: Iterable[RunRecord]) -> dict[str, dict[str, Metric]]:
+    """The metrics of each profile's race by their names, without those of single seeds."""
+    races = {record.profile: record.metrics for record in found if record.run == RACE}
+    return {profile: {m.name: m for m in races[profile] if m.seed is None} for profile in sorted(races)}
+
+
+def _own(one: Card, what: str) -> str:
+    """The name under which a race records something of a system."""
+    return f"{RACE}/{one.name}/{what}"
+
+
+def _average(one: Card, metrics: dict[str, Metric]) -> str:
+    """The mean over seeds with its interval."""
+    mean = metrics.get(_own(one, "average"))
+    return "–" if mean is None else ranged(mean.value, mean.low, mean.high, ".1f")
+
+
+def _filled(text: str, found: Iterable[RunRecord]) -> str:
     """What a card says of a race: ``{race}`embedded/flow/dev` `` becomes that metric's value, or *not run*."""
-    values = {
-        f"{record.profile}/{m.name.removeprefix('race/')}": m.value
-        for record in found
-        if record.run == RACE
-        for m in record.metrics
-        if m.name.startswith("race/") and m.seed is None
-    }
+    races = _races(found)
 
     def value(match: re.Match[str]) -> str:
-        return f"{values[match[1]]:.1f}" if match[1] in values else "(not run)"
+        profile, _, what = match[1].partition("/")
+        metric = races.get(profile, {}).get(f"{RACE}/{what}")
+        return "(not run)" if metric is None else f"{metric.value:.1f}"
 
     return re.sub(r"\{race\}`([\w/]+)`", value, text)
 
@@ -154,106 +157,62 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _settings(name: str) -> str:
-    sources = setting_sources(name)
-    told = fragment(name).values["paper"].keys() | fragment(name).values["roberta"].keys()
-    own = {key: value for key, value in published_values(name).items() if key in told or name == COMMON}
-    other = published_values(name, "roberta")
-    rows = [
-        (f"`{key}`", _plain(value), _plain(other[key]) if other[key] != value else "", _with_code(sources.get(key, "")))
-        for key, value in own.items()
-    ]
-    rest = "" if name == COMMON else "\n\nEverything else is as for SimCSE."
-    if all(not row[2] for row in rows):
-        return _rows(("setting", "value", "source"), [(a, b, d) for a, b, _, d in rows]) + rest
-    return _rows(("setting", "BERT", "RoBERTa", "source"), rows) + rest
-
-
-def _with_code(source: str) -> str:
-    """Names of files as code: pages would take ``models.py`` for an address."""
-    return re.sub(r"(?<![`\w/])([\w/]+\.(?:py|sh))\b", r"`\1`", source)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    sources, told = setting_sources(name), fragment(name).values
+    own, other = published_values(name), published_values(name, "roberta")
+    shown = [key for key in own if name == COMMON or key in told["paper"] or key in told["roberta"]]
+    differ = any(own[key] != other[key] for key in shown)
+    rows = []
+    for key in shown:
+        # names of files as code: pages would take ``models.py`` for an address
+        source = re.sub(r"(?<![`\w/])([\w/]+\.(?:py|sh))\b", r"`\1`", sources.get(key, ""))
+        roberta = [plain(other[key]) if own[key] != other[key] else ""] if differ else []
+        rows.append((f"`{key}`", plain(own[key]), *roberta, source))
+    head = ("setting", "BERT", "RoBERTa", "source") if differ else ("setting", "value", "source")
+    return _rows(head, rows) + ("" if name == COMMON else "\n\nEverything else is as for SimCSE.")
 
 
 def _printed(one: Card) -> str:
     if not one.head.row:
         return "No row of Table I."
-    tasks = [id.rsplit("/", 1)[1] for id in table("table1").index if id.split("/")[2] == "SimCSE"]
-    tasks = list(dict.fromkeys(tasks))
-    rows = []
+    tasks = list(dict.fromkeys(id.rsplit("/", 1)[1] for id in table("table1").index if id.split("/")[2] == "SimCSE"))
+    rows, known = [], values().index
     for backbone, row in one.head.row.items():
         ids = [f"table1/{HALVES[backbone]}/{row}/{task}" for task in tasks]
-        rows.append((HALVES[backbone], *(printed_text(id) if id in values().index else "–" for id in ids)))
+        rows.append((HALVES[backbone], *(printed_text(id) if id in known else "–" for id in ids)))
     return _rows(("Table I", *tasks), rows)
 
 
-def _family(family: str) -> list[Card]:
-    return [one for one in cards() if one.head.family == family]
-
-
-def _profiles(found: Sequence[RunRecord]) -> list[str]:
-    return sorted({record.profile for record in found if record.run == RACE})
-
-
-def _averages(one: Card, found: Sequence[RunRecord]) -> dict[str, Metric]:
-    """The system's mean score over seeds, by profile."""
-    name = f"race/{one.name}/average"
-    metrics = [(record.profile, m) for record in found for m in record.metrics if m.name == name and m.seed is None]
-    return dict(sorted(metrics, key=lambda pair: pair[0]))
-
-
-def _interval(mean: Metric) -> str:
-    return f"{mean.value:.1f}" + ("" if mean.low is None else f" ({mean.low:.1f} to {mean.high:.1f})")
-
-
-def _improved(profile: str, members: Sequence[Card], found: Sequence[RunRecord]) -> str:
-    """How many systems' development scores end above where they began, in words; nothing where none was run."""
-    race = next(record for record in found if (record.run, record.profile) == (RACE, profile))
-    scores = {metric.name: metric.value for metric in race.metrics if metric.seed is None}
-    pairs = [(scores.get(f"race/{one.name}/start"), scores.get(f"race/{one.name}/dev")) for one in members]
-    known = [(before, after) for before, after in pairs if before is not None and after is not None]
-    better = sum(after > before for before, after in known)
-    words = f"in {profile}, training ends above where it began on the development pairs for {better} of {len(known)}"
-    return words if known else ""
-
-
-def _measured(one: Card, found: Sequence[RunRecord]) -> str:
+def _measured(one: Card, found: Iterable[RunRecord]) -> str:
     rows = []
     for record in found:
-        own = {m.name: m for m in record.metrics if m.name.startswith(f"race/{one.name}/") and m.seed is None}
+        own = {m.name: m for m in record.metrics if m.name.startswith(_own(one, "")) and m.seed is None}
         if own:
-            rows.append(_measured_row(one.name, record, own))
+            rows.append(_measured_row(one, record, own))
     if not rows:
         return "Not run: no run record holds a score of it."
     head = ("profile", "average of the seven", "development, before and after", "minutes", "memory, MiB", "run")
     return _rows(head, rows)
 
 
-def _measured_row(name: str, record: RunRecord, own: dict) -> tuple[str, ...]:
+def _measured_row(one: Card, record: RunRecord, own: dict[str, Metric]) -> tuple[str, ...]:
     def value(what: str, form: str) -> str:
-        metric = own.get(f"race/{name}/{what}")
-        return "–" if metric is None else form.format(metric.value)
+        metric = own.get(_own(one, what))
+        return "–" if metric is None else f"{metric.value:{form}}"
 
-    mean = own.get(f"race/{name}/average")
-    score = "–" if mean is None else _interval(mean)
-    dev = f"{value('start', '{:.1f}')} → {value('dev', '{:.1f}')}"
-    when = record.provenance.started[:10]
-    scale = load_settings(record.profile).scale
-    said = record.profile if scale != "smaller" else f"{record.profile} (never a reproduction of a printed number)"
-    return said, score, dev, value("minutes", "{:.1f}"), value("memory", "{:.0f}"), f"{record.run}, {when}"
+    smaller = load_settings(record.profile).scale == "smaller"
+    said = f"{record.profile} (never a reproduction of a printed number)" if smaller else record.profile
+    looks = f"{value('start', '.1f')} → {value('dev', '.1f')}"
+    run = f"{record.run}, {record.provenance.started[:10]}"
+    return said, _average(one, own), looks, value("minutes", ".1f"), value("memory", ".0f"), run
 
 
 def _names(one: Card) -> str:
     where = (
-        f"Authors' repository: `{one.head.repository}`. "
+        f"Authors' repository: `{one.head.repository}`."
         if one.head.repository
-        else "No repository of the authors found. "
+        else "No repository of the authors found."
     )
     extra = f" Needs beyond the core packages: {', '.join(one.head.requires)}." if one.head.requires else ""
     needs = fragment(one.name).needs
     extra += f" Trained from: {', '.join(needs)}." if needs else ""
-    return where + weights_markdown(one.name) + extra
+    return f"{where} {weights_markdown(one.name)}{extra}"

@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jtcse.core.config import Settings
+from jtcse.core.record import Metric, read_records
+from jtcse.core.run import Run
 from jtcse.experiments.table1 import REFERENCE, SEVEN, backbone
+from jtcse.pages.furniture.elements import direction, verdict
+from jtcse.paper.printed import table
 
 if TYPE_CHECKING:
     from pandas import Series
 
-    from jtcse.core.config import Settings
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
-    from jtcse.evaluation.sts import TaskScore
-
-    Scores = Mapping[str, Mapping[str, TaskScore]]
+    Leads = Mapping[str, tuple[float, float, float]]
 
 
 def printed_leads(settings: Settings) -> Series:
     """Every system of the profile's half of Table I: its printed 7 STS average minus that of SimCSE, points, by model."""
-    from jtcse.paper.printed import table
-
     rows = table("table1")
     averages = rows[(rows["group"] == backbone(settings)) & (rows["column"] == SEVEN)].set_index("row")["value"]
     return (averages - averages[REFERENCE]).drop(REFERENCE).dropna()
 
 
-def measured_leads(metrics: Sequence[Metric]) -> dict[str, tuple[float, float, float]]:
+def measured_leads(metrics: Sequence[Metric]) -> Leads:
     """The measured counterparts among metrics: model to difference of the average to SimCSE and the ends of its interval."""
     found = {}
     for metric in metrics:
@@ -37,30 +35,22 @@ def measured_leads(metrics: Sequence[Metric]) -> dict[str, tuple[float, float, f
     return found
 
 
-def released_leads(run: Run) -> dict[str, tuple[float, float, float]]:
+def released_leads(run: Run) -> Leads:
     """As ``measured_leads``, from the records of released encoders in this workspace (``zero_shot_<label>.json``).
 
     Their scores of single pairs are not kept, so a difference has no interval: both ends are the difference itself.
     """
-    from jtcse.core.record import read_records
-
-    stem = f"table1/{backbone(run.settings)}/"
-    metrics = [metric for record in read_records(run.workspace.records) for metric in record.metrics]
-    averages = {
-        metric.name.split("/")[2]: metric.value
-        for metric in metrics
-        if metric.name.startswith(stem) and metric.name.endswith(f"/{SEVEN}")
-    }
-    if REFERENCE not in averages:
-        return {}
-    leads = {model: value - averages[REFERENCE] for model, value in averages.items() if model != REFERENCE}
-    return {model: (lead, lead, lead) for model, lead in leads.items()}
+    averages = {}
+    for record in read_records(run.workspace.records):
+        for metric in record.metrics:
+            if metric.name.startswith(f"table1/{backbone(run.settings)}/") and metric.name.endswith(f"/{SEVEN}"):
+                averages[metric.name.split("/")[2]] = metric.value
+    reference = averages.pop(REFERENCE, None)
+    return {} if reference is None else {model: (value - reference,) * 3 for model, value in averages.items()}
 
 
-def lead_words(measured: Mapping[str, tuple[float, float, float]], model: str) -> str:
+def lead_words(measured: Leads, model: str) -> str:
     """A measured difference to the row of reference in words, or that it was not measured."""
-    from jtcse.pages.furniture.elements import verdict
-
     if model not in measured:
         return "not measured"
     value, low, high = measured[model]
@@ -69,7 +59,5 @@ def lead_words(measured: Mapping[str, tuple[float, float, float]], model: str) -
 
 def claim_words(claims: Sequence[Metric], name: str) -> str:
     """Whether the measured effect behind a claim has its direction, or that it was not measured."""
-    from jtcse.pages.furniture.elements import direction
-
     found = next((metric for metric in claims if metric.name == f"claim/{name}"), None)
     return "is unknown" if found is None else direction(found.low, found.high)

@@ -18,9 +18,9 @@ from jtcse.paper import printed
 from jtcse.paper.ledger import STATES, AllRecords, counts, entries, reference
 
 pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
+from jtcse.pages.furniture.html import LETTERS, piece
 from jtcse.pages.ledger import lists as ledger_pages
 from jtcse.pages.ledger import tables as ledger_view
-from jtcse.pages.ledger.html import LETTERS
 
 PLACES = [*printed.TITLES]
 
@@ -91,7 +91,7 @@ def test_strips_lead_to_pages_that_exist() -> None:
 
 
 def test_no_state_is_told_by_its_colour_alone() -> None:
-    looks = [ledger_view.piece().split(f".ledger i.{LETTERS[state]}{{")[1].split("}")[0] for state in STATES]
+    looks = [piece().split(f".ledger i.{LETTERS[state]}{{")[1].split("}")[0] for state in STATES]
     assert len(set(looks)) == len(STATES)
     told = {state: look for state, look in zip(STATES, looks, strict=True) if not look.startswith("background:#")}
     assert set(told) == {"not reproduced", "direction disagrees", "direction undecided"}

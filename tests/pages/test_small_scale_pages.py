@@ -59,7 +59,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, *records: RunRecord) -> None:
 
 def test_each_statement_stands_under_the_state_of_its_effect(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch, GRID)
-    groups = {title: {f.statement for f in some} for title, some in summary.grouped(summary.findings(run)).items()}
+    groups = {title: {one.words for one in some} for title, some in summary.grouped(summary.findings(run)).items()}
     words = summary.STATEMENTS
     assert words["C31"] in groups["What holds"] and summary.OWN[OVER_TOWERS][1] in groups["What holds"]
     assert groups["What does not"] == {words["C43"]}

@@ -129,4 +129,4 @@ def test_figures_have_a_mark_for_every_model_and_row() -> None:
     assert place.images[0].get_array().shape == (rows.shape[1],) * 2
     series = pandas.Series({"start": -30.0, "JTCSE": 3.0, "other": 1.0})
     figure = plotting_tables.beside_reference(series, {"JTCSE": (1.0, 0.5, 1.5)}, "SimCSE")
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["start", "other", "JTCSE"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["JTCSE", "other", "start"]

@@ -48,7 +48,7 @@ def test_text_in_tables_is_escaped_and_wide_tables_scroll() -> None:
     html = tables.table(pandas.DataFrame({"a": ["<script>x</script> & y", None], "b": [1.23456, np.nan]})).data
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert "1.23" in html and "1.2346" not in html and "–" in html
-    assert html.startswith('<div style="overflow-x:auto">')
+    assert '<div class="frame">' in html and ".frame{overflow-x:auto}" in html
 
 
 def test_names_of_indexes_take_no_line_and_the_frame_stays_as_it_was() -> None:

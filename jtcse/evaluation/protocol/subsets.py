@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from jtcse.core.errors import UserError, unknown
-from jtcse.evaluation.statistics.spearman import TAILS, Estimate, spearman
+from jtcse.evaluation.statistics.resampled import rank_correlations
+from jtcse.evaluation.statistics.spearman import Estimate, middle, spearman
 
 AVERAGES = ("all", "mean", "weighted")
 CELLS_AT_ONCE = 300_000  # resamples x pairs that are ranked together
@@ -59,10 +60,10 @@ def drawn_points(
         whole = np.concatenate(drawn, axis=1)
         s, g = similarity[whole], gold[whole]
         parts = [
-            _rank_correlation(s[:, end - size : end], g[:, end - size : end])
+            rank_correlations(s[:, end - size : end], g[:, end - size : end])
             for size, end in zip(sizes, ends, strict=True)
         ]
-        found.append([_rank_correlation(s, g), np.mean(parts, axis=0), np.average(parts, axis=0, weights=sizes)])
+        found.append([rank_correlations(s, g), np.mean(parts, axis=0), np.average(parts, axis=0, weights=sizes)])
     return dict(zip(AVERAGES, 100 * np.concatenate(found, axis=1), strict=True))
 
 
@@ -70,15 +71,4 @@ def difference(value: float, draws: np.ndarray) -> Estimate:
     """A difference in points with the middle 95 % of its resamples (resamples,): NaN where there is no resample with a rank."""
     if np.isnan(draws).all():
         return Estimate(value, math.nan, math.nan)
-    low, high = np.nanpercentile(draws, TAILS)
-    return Estimate(value, float(low), float(high))
-
-
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman of each row: (rows, n), (rows, n) -> (rows,); NaN where a row is constant."""
-    from scipy.stats import rankdata
-
-    a, b = (rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (x, y))
-    spread = np.sqrt((a * a).sum(1) * (b * b).sum(1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (a * b).sum(1) / spread
+    return Estimate(value, *map(float, middle(draws)))

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from jtcse.core.errors import UserError
 from jtcse.evaluation.statistics.power import RESAMPLES, detectable
-from jtcse.evaluation.statistics.spearman import TAILS, resampled_spearman, spearman
+from jtcse.evaluation.statistics.spearman import middle, resampled_spearman, spearman
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -184,6 +184,6 @@ def _compared(scores: Mapping, golds: Mapping, drawn: Mapping, first: str, secon
 
 def _row(difference: float, draws: np.ndarray, n: int, alike: float) -> dict[str, float]:
     se = float(np.nanstd(draws, ddof=1))
-    low, high = np.nanpercentile(draws, TAILS)
+    low, high = middle(draws)
     values = {"n": n, "difference": difference, "low": low, "high": high, "se": se, "mdd": detectable(se)}
     return values | {"alike": alike, "p_bootstrap": bootstrap_p(draws)}

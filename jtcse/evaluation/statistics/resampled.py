@@ -1,4 +1,4 @@
-"""Numbers with their resampled twins: means, sums and differences of scores with intervals."""
+"""Numbers with their resampled twins: means, sums and differences of scores with intervals, places, rank correlations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jtcse.core.record import Metric
-from jtcse.evaluation.statistics.spearman import TAILS, Estimate, resampled_spearman, spearman
+from jtcse.evaluation.statistics.spearman import TAILS, Estimate, middle, resampled_spearman, spearman
 from jtcse.evaluation.sts import TaskScore
 
 Member = tuple[str, int | None]
@@ -29,7 +29,7 @@ class Drawn:
 
     def estimate(self) -> Estimate:
         """Value and the middle 95 % of its draws."""
-        return Estimate(self.points, *(float(end) for end in np.nanpercentile(self.draws, TAILS)))
+        return Estimate(self.points, *map(float, middle(self.draws)))
 
     def metric(self, name: str, n: int, seed: int | None = None) -> Metric:
         """As a metric of a run record; ``n``: pairs."""
@@ -69,3 +69,31 @@ def by_task(
         for member, score, row in zip(scores, some, draws, strict=True):
             found[member][task] = Drawn(100 * spearman(score.similarity, score.gold), row)
     return found
+
+
+def row_means(rows: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
+    """Means over rows drawn with replacement: (rows, systems) -> (systems, resamples), all systems on the same draws."""
+    n = len(rows)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    return (weights @ rows / n).T
+
+
+def places(scores: np.ndarray) -> np.ndarray:
+    """Scores (systems, draws) -> places (systems, draws) from 1 for the highest; equal scores share the better place."""
+    return 1 + (scores[None] > scores[:, None]).sum(axis=1)
+
+
+def place_ends(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last of the middle 95 % of places (systems, draws), (systems,) each, rounded outwards to whole places."""
+    ends = zip(TAILS, ("lower", "higher"), strict=True)
+    first, last = (np.percentile(drawn, tail, axis=1, method=method) for tail, method in ends)
+    return first, last
+
+
+def rank_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman of each row (-1 to 1): (rows, n) with (rows, n), or with one (n,) -> (rows,); NaN where a row is constant."""
+    from scipy.stats import rankdata
+
+    a, b = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (x, y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))

@@ -35,6 +35,11 @@ class Estimate(NamedTuple):
     high: float
 
 
+def middle(draws: ArrayLike, axis: int = -1) -> Interval:
+    """Ends of the middle 95 % of draws along an axis, in their unit; draws without a value (NaN) are left out."""
+    return Interval(*np.nanpercentile(draws, TAILS, axis=axis))
+
+
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation of two vectors of shape (n,), tied values sharing their average rank.
 
@@ -163,8 +168,7 @@ def _interval(draws: np.ndarray) -> Interval:
     """Percentiles of resampled coefficients (resamples,) -> points."""
     if np.isnan(draws).all():
         raise UserError("no resample has a rank correlation; give more pairs or more resamples")
-    low, high = np.nanpercentile(100 * draws, TAILS)
-    return Interval(float(low), float(high))
+    return Interval(*map(float, middle(100 * draws)))
 
 
 def _drawn_counts(n: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -7,14 +7,13 @@ Systems with the same seeds share the drawn seeds, since a seed is the same batc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from jtcse.core.run import derive_seed
-from jtcse.evaluation.statistics.resampled import Drawn
-from jtcse.evaluation.statistics.spearman import TAILS
+from jtcse.evaluation.statistics.resampled import Drawn, place_ends, places, rank_correlations
 
 
 class Rank(NamedTuple):
@@ -48,16 +47,9 @@ def ranks(found: Mapping[str, Drawn]) -> dict[str, Rank]:
     Args:
         found: system to its average, all on the same draws.
     """
-    places = _places(np.array([[drawn.points] for drawn in found.values()]))[:, 0]
-    drawn = _places(np.stack([drawn.draws for drawn in found.values()]))
-    low = np.percentile(drawn, TAILS[0], axis=1, method="lower")
-    high = np.percentile(drawn, TAILS[1], axis=1, method="higher")
-    return {name: Rank(*map(int, row)) for name, *row in zip(found, places, low, high, strict=True)}
-
-
-def _places(scores: np.ndarray) -> np.ndarray:
-    """Scores (systems, draws) -> places (systems, draws) from 1 for the highest; equal scores share the better place."""
-    return 1 + (scores[None] > scores[:, None]).sum(axis=1)
+    own = places(np.array([[drawn.points] for drawn in found.values()]))[:, 0]
+    low, high = place_ends(places(np.stack([drawn.draws for drawn in found.values()])))
+    return {name: Rank(*map(int, row)) for name, *row in zip(found, own, low, high, strict=True)}
 
 
 def beside_print(found: Mapping[str, Drawn], printed: Mapping[str, float]) -> Drawn | None:
@@ -70,16 +62,5 @@ def beside_print(found: Mapping[str, Drawn], printed: Mapping[str, float]) -> Dr
     if len(both) < 3 or len(set(wanted)) == 1:
         return None
     scores = np.stack([np.append(found[name].points, found[name].draws) for name in both])
-    value, *draws = 100 * _correlations(scores, wanted)
+    value, *draws = 100 * rank_correlations(scores.T, np.array(wanted))
     return Drawn(float(value), np.array(draws))
-
-
-def _correlations(scores: np.ndarray, wanted: Sequence[float]) -> np.ndarray:
-    """Spearman's coefficient of each column of (systems, draws) with (systems,)."""
-    from scipy.stats import rankdata
-
-    centred = rankdata(scores, axis=0)
-    centred -= centred.mean(axis=0)
-    target = rankdata(wanted) - (len(wanted) + 1) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return target @ centred / np.sqrt((target**2).sum() * (centred**2).sum(axis=0))

@@ -14,34 +14,16 @@ import os
 import sys
 from functools import cache
 from html import escape
+from string import Template
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from plotly.graph_objects import Figure as Turnable
-SCRIPT = "_static/plotly.min.js"  # one copy for the whole book, put there when it is built
-# The script is asked for once a page, whatever the order of figures; without it the still picture stays.
-PAGE = """<div class="plotly-graph-div" id="{name}">{still}</div>
-<script>
-(() => {{
-  const place = document.getElementById("{name}"), figure = {figure};
-  window.jtcsePlotly ??= new Promise((done, failed) => {{
-    if (window.Plotly) return done();
-    const script = document.createElement("script");
-    Object.assign(script, {{src: "{script}", onload: done, onerror: failed}});
-    document.head.append(script);
-  }});
-  window.jtcsePlotly.then(() => {{
-    place.replaceChildren();
-    Plotly.newPlot(place, figure.data, figure.layout, {{responsive: true, displayModeBar: false}});
-  }}, () => undefined);
-}})();
-</script>"""
+from jtcse.pages.furniture.elements import beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
+    from plotly.graph_objects import Figure as Turnable
+SCRIPT = "_static/plotly.min.js"  # one copy for the whole book, put there when it is built
 COLOURS = {
     "start": "#767676",
     "tower_1": "#0072B2",
@@ -89,19 +71,10 @@ def _look() -> None:
     seaborn.set_theme(
         style="whitegrid",
         palette=CYCLE,
-        rc={
-            "font.size": 11,
-            "axes.labelsize": 11,
-            "axes.titlesize": 12,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-            "legend.fontsize": 10,
-            "legend.frameon": False,
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "grid.linewidth": 0.6,
-            "axes.titlelocation": "left",
-        },
+        rc={"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12, "axes.titlelocation": "left"}
+        | dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 10)
+        | dict.fromkeys(("legend.frameon", "axes.spines.right", "axes.spines.top"), False)
+        | {"grid.linewidth": 0.6},
     )
 
 
@@ -118,6 +91,11 @@ def panels(count: int = 1, *, columns: int = 1, height: float = 3.0, **shared: b
     return figure, axes[:count]
 
 
+def shorten(name: str, longest: int) -> str:
+    """A name of at most so many letters; tables have the whole one."""
+    return name if len(name) <= longest else name[: longest - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def show_turnable(figure: Turnable, still: str) -> None:
     """Display a Plotly figure: in the book by the shared script, elsewhere as the front end does it.
 
@@ -132,4 +110,5 @@ def show_turnable(figure: Turnable, still: str) -> None:
         return
     text = figure.to_json()
     name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    display(HTML(PAGE.format(name=name, still=still, figure=text.replace("</", "<\\/"), script=SCRIPT)))
+    filled = {"name": name, "still": still, "figure": text.replace("</", "<\\/"), "script": SCRIPT}
+    display(HTML(Template(beside("turnable.html")).substitute(filled)))

@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pandas import DataFrame
+
 from jtcse.core.config import Section, Settings, load_settings
-from jtcse.pages.furniture.elements import direction, verdict
+from jtcse.core.record import Metric, Provenance, RunRecord
+from jtcse.pages.furniture.elements import NOT_RUN, direction, ranged, verdict
+from jtcse.pages.furniture.html import shown
+from jtcse.paper.printed import claims
 
 if TYPE_CHECKING:
-    import pandas
     from IPython.display import HTML
 
-    from jtcse.core.record import Metric, RunRecord
-
 SENTENCE = 60  # letters from which a cell is kept wide enough to be read
-CELL = "padding:0.2em 0.9em 0.2em 0;vertical-align:top;text-align:left"
 COMPARISONS = {
     ("tower_1", "start"): "Stage 1 improves the encoder (tower I)",
     ("tower_2", "start"): "Stage 1 improves the encoder (tower II)",
@@ -31,34 +32,32 @@ COMPARISONS = {
 """What the paper says or its Table I shows: the first system's average is above the second's."""
 
 
-def table(frame: pandas.DataFrame, *, index: bool = False, digits: int = 2, wrap: bool = True) -> HTML:
+def table(frame: DataFrame, *, index: bool = False, digits: int = 2, wrap: bool = True) -> HTML:
     """A frame as HTML: text escaped, numbers rounded, dashes for gaps; it scrolls where it is too wide."""
-    from IPython.display import HTML
-
-    html = _without_axis_names(frame).to_html(
-        index=index, border=0, escape=True, na_rep="–", float_format=f"{{:.{digits}f}}".format, justify="left"
-    )
-    style = CELL if wrap else CELL + ";white-space:nowrap"
-    html = html.replace("<th>", f'<th style="{CELL};min-width:5em">')
-    html = re.sub(rf"<td>(?=[^<]{{{SENTENCE},}})", f'<td style="{CELL};min-width:18em">', html)
-    html = html.replace("<td>", f'<td style="{style}">')
-    return HTML(f'<div style="overflow-x:auto">{html}</div>')
+    bare = frame.copy()  # names of an index would stand in a line of their own, above all rows
+    bare.index = bare.index.set_names([None] * bare.index.nlevels)
+    bare.columns = bare.columns.set_names([None] * bare.columns.nlevels)
+    html = bare.to_html(index=index, border=0, na_rep="–", float_format=f"{{:.{digits}f}}".format)
+    html = re.sub(rf"<td>(?=[^<]{{{SENTENCE},}})", "<td class=words>", html)
+    return shown(html, kind="frame" if wrap else "frame unbroken")
 
 
-def _without_axis_names(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Names of an index would stand in a line of their own, above all rows."""
-    plain = frame.copy()
-    plain.index = plain.index.set_names([None] * plain.index.nlevels)
-    plain.columns = plain.columns.set_names([None] * plain.columns.nlevels)
-    return plain
+def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), **options: Any) -> HTML:
+    """Rows as a table; ``columns`` are its head where there are none."""
+    return table(DataFrame(rows, columns=columns or None), **options)
 
 
 def facts(values: Mapping[str, Any]) -> HTML:
     """Names and values in two columns; whole numbers with their thousands apart."""
-    import pandas
+    written = [f"{value:,}" if isinstance(value, int) else value for value in values.values()]
+    return table(DataFrame({"": list(values), "value": written}))
 
-    shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
-    return table(pandas.DataFrame({"": list(shown), "value": list(shown.values())}))
+
+def claims_in(numbers: Sequence[str]) -> HTML:
+    """Claims of the prose by their numbers, in our words, with where they are made."""
+    found = claims().loc[[f"claim/{number}" for number in numbers], ["section", "text"]]
+    named = found.rename(columns={"section": "in", "text": "the paper says"}).rename_axis("claim")
+    return table(named.rename(index=lambda id: id.removeprefix("claim/")).reset_index())
 
 
 def settings_table(
@@ -71,70 +70,51 @@ def settings_table(
         paper: the profile to compare with.
         all_of_them: False leaves out what is equal.
     """
-    import pandas
-
-    here, there = dict(_leaves(settings)), dict(_leaves(load_settings(paper)))
-    rows = [
-        {
-            "setting": name,
-            "here": _plain(value),
-            paper: _plain(there[name]),
-            "differs": "differs" if value != there[name] else "",
-            "meaning": _meaning(name),
-        }
-        for name, value in here.items()
-        if name.split(".")[0] in sections and (all_of_them or value != there[name])
-    ]
-    columns = ["setting", "here", paper, *(["differs"] if all_of_them else []), "meaning"]
-    return table(pandas.DataFrame(rows, columns=columns))
+    there, rows = {name: value for name, value, _ in _leaves(load_settings(paper))}, []
+    for name, value, meaning in _leaves(settings):
+        differs = value != there[name]
+        if name.split(".")[0] in sections and (all_of_them or differs):
+            row = {"setting": name, "here": plain(value), paper: plain(there[name])}
+            rows.append(row | {"differs": "differs" if differs else "", "meaning": meaning})
+    return rows_table(rows, ["setting", "here", paper, *(["differs"] if all_of_them else []), "meaning"])
 
 
-def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name in type(section).model_fields:
+def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Every setting with its value and what it means."""
+    for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, Section):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", value, field.description or ""
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """The value of a setting as it is shown."""
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _meaning(name: str) -> str:
-    model: Any = Settings
-    *path, last = name.split(".")
-    for part in path:
-        model = model.model_fields[part].annotation
-    return model.model_fields[last].description or ""
 
 
 def scores_table(metrics: Sequence[Metric]) -> HTML:
     """Tasks by systems, out of metrics named ``system/task``: points and the 95 % interval."""
-    import pandas
-
     rows = {}
     for metric in metrics:
         system, task = metric.name.split("/")
-        rows.setdefault(system, {})[task] = f"{metric.value:.1f} ({metric.low:.0f} to {metric.high:.0f})"
-    return table(pandas.DataFrame(rows), index=True, wrap=False)
+        rows.setdefault(system, {})[task] = ranged(metric.value, metric.low, metric.high, ".1f", ".0f")
+    return table(DataFrame(rows), index=True, wrap=False)
 
 
 def claims_table(record: RunRecord) -> HTML:
     """The comparisons of the seven tasks' record: what the paper says, what was found, whether they agree."""
-    import pandas
-
     found = {metric.name: metric for metric in record.metrics}
     rows = []
     for (first, second), words in COMPARISONS.items():
         metric = found.get(f"difference/{first}-{second}")
-        state = direction(metric.low, metric.high) if metric else "not run"
+        state = direction(metric.low, metric.high) if metric else NOT_RUN
         result = verdict(metric.value, metric.low, metric.high) if metric else "–"
         rows.append({"claim": words, "here": result, "direction": state})
-    return table(pandas.DataFrame(rows))
+    return rows_table(rows)
 
 
 def tally(record: RunRecord) -> dict[str, int]:
@@ -146,31 +126,27 @@ def tally(record: RunRecord) -> dict[str, int]:
 
 def runs_table(records: Sequence[RunRecord]) -> HTML:
     """One row a run: when, how long, on what."""
-    import pandas
-
     rows = [
         {
             "run": record.run,
             "minutes": record.provenance.seconds / 60,
             "peak memory, MiB": f"{record.provenance.peak_memory_mib:,.0f}",
             "device": record.provenance.device,
-            "commit": _commit(record),
+            "commit": commit(record.provenance, 8, " (changed)"),
             "begun": record.provenance.started[:16].replace("T", " "),
         }
         for record in records
     ]
-    return table(pandas.DataFrame(rows), wrap=False)
+    return rows_table(rows, wrap=False)
 
 
-def _commit(record: RunRecord) -> str:
-    made = record.provenance
-    return "none" if made.commit is None else made.commit[:8] + (" (changed)" if made.dirty else "")
+def commit(made: Provenance, letters: int | None, changed: str) -> str:
+    """The commit that a run was made with, "none" outside a repository; ``changed`` is said of a tree that was not clean."""
+    return "none" if made.commit is None else made.commit[:letters] + (changed if made.dirty else "")
 
 
 def metrics_table(records: Sequence[RunRecord]) -> HTML:
     """Every metric of every record."""
-    import pandas
-
     rows = [
         {
             "run": record.run,
@@ -183,4 +159,4 @@ def metrics_table(records: Sequence[RunRecord]) -> HTML:
         for record in records
         for metric in record.metrics
     ]
-    return table(pandas.DataFrame(rows), wrap=False)
+    return rows_table(rows, wrap=False)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from jtcse.core.record import Metric, RunRecord
 from jtcse.experiments.ablations.grids import GRIDS
-from jtcse.pages.ledger.html import LETTERS, box, piece
-from jtcse.pages.ledger.tables import book_pages, run_id
+from jtcse.pages.furniture.elements import beside
+from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, line, link, listed, shown, small
+from jtcse.pages.furniture.tables import commit
+from jtcse.pages.ledger.tables import book_pages, by_place, run_id, run_link, state_cell
 from jtcse.paper import printed
 from jtcse.paper.ledger import AllRecords, counts
 from jtcse.paper.ledger.all_records import CLAIM, changed_settings
@@ -23,63 +25,46 @@ if TYPE_CHECKING:
 
 COMMANDS = {"race": "fair_race", "tuning": "methods"}
 """Runs that are no notebook, and the page that shows each."""
-OPEN = """<script>(() => {
-  const open = () => {
-    const run = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (run && run.tagName === "DETAILS") { run.open = true; run.scrollIntoView(); }
-  };
-  addEventListener("hashchange", open);
-  document.readyState === "complete" ? open() : addEventListener("load", open);
-})()</script>"""  # a link to a closed part of a page must open it
 
 
 def counts_table(ledger: Sequence[Entry]) -> HTML:
     """How many values of each table or figure are in each state."""
-    from IPython.display import HTML
-
-    by_place: dict[str, list[Entry]] = {}
-    for entry in ledger:
-        by_place.setdefault(entry.place, []).append(entry)
     rows = []
-    for place, some in by_place.items():
+    for place, some in by_place(ledger).items():
         name = "claims" if place == CLAIM else printed.TITLES[place].partition(":")[0]
         found = counts(some)
-        cells = "".join(f"<td class={LETTERS[s]}>{n:,}</td>" if (n := found[s]) else "<td></td>" for s in STATES)
-        rows.append(f"<th scope=row>{escape(name)}</th><td>{len(some):,}</td>{cells}")
-    return HTML(piece(box(["", "values", *STATES], rows, "States by table and figure")))
+        rows.append(
+            line(name, [f"{len(some):,}", *(cell(f"{found[s]:,}", LETTERS[s]) if found[s] else "" for s in STATES)])
+        )
+    return shown(box(["", "values", *STATES], rows, "States by table and figure"))
 
 
 def claims_list(ledger: Sequence[Entry]) -> HTML:
     """Every claim of the prose: what it says, the measured effect behind it, its state."""
-    from IPython.display import HTML
-
-    section = printed.claims()["section"]
-    rows = [
-        f"<th scope=row>{escape(entry.id.removeprefix('claim/'))}</th><td>{escape(section[entry.id])}</td>"
-        f"<td class=words>{escape(entry.text)}</td><td>{_effect(entry)}</td>"
-        f'<td class={LETTERS[entry.state]} title="{escape(entry.reason)}">{entry.state}</td>'
-        for entry in ledger
-        if entry.place == CLAIM
-    ]
-    table = box(["", "section", "the paper says (in our words)", "effect measured", "state"], rows, "Claims")
-    return HTML(f'<div id="claims">{piece(table)}</div>')
+    section, rows = printed.claims()["section"], []
+    for entry in (one for one in ledger if one.place == CLAIM):
+        cells = [
+            section[entry.id],
+            cell(entry.text, "words"),
+            _effect(entry),
+            state_cell(entry, entry.state, entry.reason),
+        ]
+        rows.append(line(entry.id.removeprefix("claim/"), cells))
+    head = ["", "section", "the paper says (in our words)", "effect measured", "state"]
+    return shown('<div id="claims">', box(head, rows, "Claims"), "</div>")
 
 
 def _effect(entry: Entry) -> str:
     if entry.difference is None:
         return "–"
     low, high = entry.difference_low, entry.difference_high
-    interval = "" if low is None else f"<small>{low:+.2f} to {high:+.2f}, profile {escape(str(entry.profile))}</small>"
-    return f'<a href="runs.html#{run_id(entry.profile, entry.run)}">{entry.difference:+.2f}</a>{interval}'
+    interval = "" if low is None else f"{low:+.2f} to {high:+.2f}, profile {entry.profile}"
+    return Markup(run_link(entry.profile, entry.run, f"{entry.difference:+.2f}") + small(interval))
 
 
 def problems_list(found: AllRecords) -> HTML:
     """What could not be used of the records, a sentence each."""
-    from IPython.display import HTML
-
-    if not found.problems:
-        return HTML(piece("<p>Every record that was found could be used.</p>"))
-    return HTML(piece(f"<ul>{''.join(f'<li>{escape(problem)}</li>' for problem in found.problems)}</ul>"))
+    return shown(listed(found.problems) if found.problems else "<p>Every record that was found could be used.</p>")
 
 
 # -- runs ------------------------------------------------------------------------------------------------------
@@ -87,18 +72,13 @@ def problems_list(found: AllRecords) -> HTML:
 
 def runs_list(found: AllRecords) -> HTML:
     """Every record, closed until it is asked for: a link to ``runs.html#run-<profile>-<run>`` opens its part."""
-    from IPython.display import HTML
-
     if not found.records:
-        return HTML(piece("<p>not run: there is no run record.</p>"))
-    by_profile: dict[str, list[RunRecord]] = {}
-    for record in found.records:
-        by_profile.setdefault(record.profile, []).append(record)
+        return shown("<p>not run: there is no run record.</p>")
     parts = []
-    for profile in sorted(by_profile):
+    for profile in sorted({record.profile for record in found.records}):
         parts.append(f"<p><b>Profile {escape(profile)}</b></p>")
-        parts += map(_run, by_profile[profile])
-    return HTML(piece(*parts, OPEN))
+        parts += [_run(record) for record in found.records if record.profile == profile]
+    return shown(*parts, beside("open_run.html"))
 
 
 def _run(record: RunRecord) -> str:
@@ -112,38 +92,31 @@ def _run(record: RunRecord) -> str:
 
 def _origin(record: RunRecord) -> str:
     """Where, when and with what, and how to have it once more, in two columns."""
-    made, pages = record.provenance, book_pages()
-    page = COMMANDS.get(record.run, record.run)
-    shown = escape(page)
-    linked = f'<a href="{shown}.html">{shown}</a>' if pages and page in pages else f"{shown} (no page of this book)"
-    commit = (
-        "none" if made.commit is None else made.commit + (", with changes that are not in it" if made.dirty else "")
-    )
+    made, pages, page = record.provenance, book_pages(), COMMANDS.get(record.run, record.run)
     facts = {
-        "commit": commit,
+        "notebook": link(f"{escape(page)}.html", page) if pages and page in pages else f"{page} (no page of this book)",
+        "commit": commit(made, None, ", with changes that are not in it"),
         "machine": f"{made.machine}; {made.device}, {made.threads} threads",
         "begun": made.started.replace("T", " "),
         "seconds": f"{made.seconds:,.1f}",
         "peak memory": f"{made.peak_memory_mib:,.0f} MiB",
         "versions": ", ".join(f"{name} {version}" for name, version in made.versions.items()),
         "hashes": ", ".join(f"{name} {digest[:12]}" for name, digest in made.hashes.items()) or "–",
+        "run again": Markup(", or ".join(f"<code>{escape(command)}</code>" for command in commands(record))),
     }
-    rows = [f"<th scope=row>notebook</th><td>{linked}</td>"]
-    rows += [f"<th scope=row>{name}</th><td class=words>{escape(fact)}</td>" for name, fact in facts.items()]
-    again = ", or ".join(f"<code>{escape(command)}</code>" for command in commands(record))
-    rows.append(f"<th scope=row>run again</th><td class=words>{again}</td>")
-    return box(["", ""], rows, f"Origin of {record.run}")
+    return box(["", ""], [line(name, [cell(fact, "words")]) for name, fact in facts.items()], f"Origin of {record.run}")
 
 
 def _changes(record: RunRecord) -> str:
     """Settings that are not the profile's; a record from before a setting existed does not have it."""
     changed = changed_settings(record)
-    turned = {name: pair for name, pair in changed.items() if ... not in pair}
     lacking = [name for name, pair in changed.items() if ... in pair]
-    said = "".join(
-        f"<li>{escape(name)}: {_json(here)}, profile {_json(there)}</li>" for name, (here, there) in turned.items()
-    )
-    words = f"<ul>{said}</ul>" if said else "<p>All settings are the profile's.</p>"
+    said = [
+        f"{name}: {_json(here)}, profile {_json(there)}"
+        for name, (here, there) in changed.items()
+        if name not in lacking
+    ]
+    words = listed(said) if said else "<p>All settings are the profile's.</p>"
     more = f"<p>The record and today's profile do not both have: {escape(', '.join(lacking))}.</p>" if lacking else ""
     return f"<p><b>Settings that differ from the profile</b></p>{words}{more}"
 
@@ -151,23 +124,22 @@ def _changes(record: RunRecord) -> str:
 def _metrics(metrics: Sequence[Metric]) -> str:
     if not metrics:
         return "<p>It measured nothing that is kept.</p>"
-    rows = [
-        f"<th scope=row>{escape(metric.name)}</th><td>{metric.value:.6g}</td><td>{escape(metric.unit)}</td>"
-        f"<td>{'–' if metric.low is None else f'{metric.low:.4g} to {metric.high:.4g}'}</td><td>{metric.n:,}</td>"
-        f"<td>{'–' if metric.seed is None else metric.seed}</td>"
-        for metric in metrics
-    ]
+    rows = []
+    for one in metrics:
+        interval = "–" if one.low is None else f"{one.low:.4g} to {one.high:.4g}"
+        seed = "–" if one.seed is None else str(one.seed)
+        rows.append(line(one.name, [f"{one.value:.6g}", one.unit, interval, f"{one.n:,}", seed]))
     return box(["metric", "value", "unit", "95 % interval", "n", "seed"], rows, "Metrics")
 
 
 def _settings(record: RunRecord) -> str:
-    lines = [f"{group}: {json.dumps(values, ensure_ascii=False)}" for group, values in record.settings.items()]
+    lines = [f"{group}: {_json(values)}" for group, values in record.settings.items()]
     text = escape("\n".join(lines), quote=False)
     return f'<p><b>All settings</b></p><pre style="white-space:pre-wrap">{text}</pre>'
 
 
 def _json(value: Any) -> str:
-    return escape(json.dumps(value, ensure_ascii=False), quote=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def commands(record: RunRecord) -> list[str]:

@@ -11,19 +11,18 @@ import yaml
 
 from jtcse.core.config import load_settings
 from jtcse.core.files import ROOT
-from jtcse.pages.ledger.html import LETTERS, box, cell, key, piece
+from jtcse.core.run import Run
+from jtcse.pages.furniture.elements import give as give  # the page "ledger" takes it from here
+from jtcse.pages.furniture.elements import ranged
+from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, key, line, link, shown, small, square
 from jtcse.paper import printed
-from jtcse.paper.ledger import AllRecords, all_records, counts, entries
+from jtcse.paper.ledger import all_records, counts, entries
 from jtcse.paper.ledger.all_records import CLAIM
 from jtcse.paper.ledger.entry import Entry
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
-
-    from jtcse.core.run import Run
-
-CLAIMS = "Claims of the prose"
 
 
 def side_by_side(place: str, this_run: Run) -> HTML:
@@ -35,26 +34,17 @@ def side_by_side(place: str, this_run: Run) -> HTML:
     Raises:
         UserError: no such table or figure.
     """
-    from IPython.display import HTML
-
     frame, found = printed.table(place), all_records(workdir=this_run.workspace.root)
-    of = sorted({record.profile for record in found.records})
-    measured = {profile: _answered(found, place, profile) for profile in of}
     parts = [_printed_table(frame, place)]
-    parts += [_measured_table(frame, profile, some) for profile, some in measured.items() if some]
-    if not any(measured.values()):
+    for profile in sorted({record.profile for record in found.records}):
+        answered = [entry for entry in entries(found.records, place, profile) if entry.evidence is not None]
+        parts += [_measured_table(frame, profile, answered)] if answered else []
+    if len(parts) == 1:
         parts.append("<p><b>Measured:</b> not run. No run record answers for a value of this place.</p>")
-    return HTML(piece(*parts, _hint(found)))
-
-
-def _answered(found: AllRecords, place: str, profile: str) -> list[Entry]:
-    return [entry for entry in entries(found.records, place, profile) if entry.evidence is not None]
-
-
-def _hint(found: AllRecords) -> str:
-    if not found.problems:
-        return ""
-    return f'<p>{len(found.problems)} records or metrics could not be used: <a href="runs.html">which and why</a>.</p>'
+    if found.problems:
+        where = link("runs.html", "which and why")
+        parts.append(f"<p>{len(found.problems)} records or metrics could not be used: {where}.</p>")
+    return shown(*parts)
 
 
 # -- as printed ------------------------------------------------------------------------------------------------
@@ -66,24 +56,16 @@ def _printed_table(frame: DataFrame, place: str) -> str:
     parts = []
     for group, block in frame.groupby("group", sort=False):
         columns = list(dict.fromkeys(block["column"]))
-        texts = {(row, column): (text, status) for row, column, text, status in _of(block)}
-        rows = [
-            f"<th scope=row>{escape(row)}</th>" + "".join(_printed_cell(*texts[row, column]) for column in columns)
-            for row in dict.fromkeys(block["row"])
-        ]
+        texts = {(one.row, one.column): _printed_cell(one.text, one.status) for one in block.itertuples()}
+        rows = [line(row, [texts[row, column] for column in columns]) for row in dict.fromkeys(block["row"])]
         name = f"Printed in the paper{f', {group}' if group else ''}"
         parts.append(f"<p><b>{escape(name)}</b></p>" + box(["", *columns], rows, f"{name}: {printed.TITLES[place]}"))
     return "".join(parts)
 
 
-def _of(block: DataFrame) -> Iterable[tuple[str, str, str, str]]:
-    return zip(block["row"], block["column"], block["text"], block["status"], strict=True)
-
-
-def _printed_cell(text: str, status: str) -> str:
+def _printed_cell(text: str, status: str) -> Markup:
     """The text as printed; what was not read in the paper itself says so."""
-    note = "" if status == "printed" or text == status else f"<small>{escape(status)}</small>"
-    return f"<td>{escape(text)}{note}</td>"
+    return cell(Markup(escape(text) + small("" if status in ("printed", text) else status)))
 
 
 # -- as measured -----------------------------------------------------------------------------------------------
@@ -91,26 +73,29 @@ def _printed_cell(text: str, status: str) -> str:
 
 def _measured_table(frame: DataFrame, profile: str, answered: Sequence[Entry]) -> str:
     """The answers of one profile: a list where the place is one row or one column, else in the printed layout."""
-    at = {id: (group, row, column) for id, group, row, column in zip(
-        frame.index, frame["group"], frame["row"], frame["column"], strict=True)}  # fmt: skip
-    spots = [at[entry.id] for entry in answered]
-    rows, columns = (list(dict.fromkeys(spot[i] for spot in spots)) for i in (1, 2))
+    places = frame[["group", "row", "column"]]
+    at = dict(
+        zip(places.loc[[entry.id for entry in answered]].itertuples(index=False, name=None), answered, strict=True)
+    )
+    columns = list(dict.fromkeys(column for _, _, column in at))
     name = f"Measured, {load_settings(profile).title}"
-    if frame["row"].nunique() == 1 or frame["column"].nunique() == 1:
-        shown = _as_list(answered, rows if frame["column"].nunique() == 1 else columns, name)
+    if frame["column"].nunique() == 1:
+        table = _as_list([(row, entry) for (_, row, _), entry in at.items()], name)
+    elif frame["row"].nunique() == 1:
+        table = _as_list([(column, entry) for (_, _, column), entry in at.items()], name)
     else:
-        shown = _as_grid(dict(zip(spots, answered, strict=True)), columns, name)
+        table = _as_grid(at, columns, name)
     found = {state: n for state, n in counts(answered).items() if n}
-    return f"<p><b>{escape(name)}</b>. {escape(_how(answered))}</p>{key(found)}{shown}"
+    return f"<p><b>{escape(name)}</b>. {escape(_how(answered))}</p>{key(found)}{table}"
 
 
-def _as_list(answered: Sequence[Entry], names: Sequence[str], label: str) -> str:
+def _as_list(answered: Sequence[tuple[str, Entry]], label: str) -> str:
     head = ["", "printed", "measured", "difference printed", "difference measured", "state"]
-    rows = [
-        f"<th scope=row>{escape(name)}</th><td>{escape(entry.text)}</td><td class={LETTERS[entry.state]}>{_link(entry)}</td>"
-        f"<td>{_signed(entry, entry.printed.difference)}</td><td>{_measured_difference(entry)}</td>{_state(entry)}"
-        for name, entry in zip(names, answered, strict=True)
-    ]
+    rows = []
+    for name, entry in answered:
+        number, state = state_cell(entry, _link(entry)), state_cell(entry, entry.state, entry.reason)
+        in_print = _signed(entry, entry.printed.difference)
+        rows.append(line(name, [entry.text, number, in_print, _difference(entry), state]))
     return box(head, rows, label)
 
 
@@ -118,35 +103,38 @@ def _as_grid(at: dict[tuple[str, str, str], Entry], columns: Sequence[str], labe
     """Rows and columns as printed, without those that nothing was measured for."""
     rows = []
     for group, row in dict.fromkeys(spot[:2] for spot in at):
-        name = f"{group}, {row}" if group else row
-        found = (at.get((group, row, column)) for column in columns)
-        rows.append(f"<th scope=row>{escape(name)}</th>" + "".join(map(_grid_cell, found)))
+        found = [at.get((group, row, column)) for column in columns]
+        rows.append(
+            line(f"{group}, {row}" if group else row, ["" if one is None else _grid_cell(one) for one in found])
+        )
     return box(["", *columns], rows, label)
 
 
-def _grid_cell(entry: Entry | None) -> str:
-    if entry is None:
-        return "<td></td>"
-    lines = [f"{escape(entry.text)} printed"]
+def _grid_cell(entry: Entry) -> Markup:
+    lines = [f"{entry.text} printed"]
     if entry.difference is not None and entry.printed.kind != "gain":
-        lines.append(f"difference {_measured_difference(entry)}")
-        lines.append(f"printed {_signed(entry, entry.printed.difference)}")
-    small = "".join(f"<small>{line}</small>" for line in [*lines, entry.state])
-    return f'<td class={LETTERS[entry.state]} title="{escape(entry.reason)}">{_link(entry)}{small}</td>'
+        lines += [f"difference {_difference(entry)}", f"printed {_signed(entry, entry.printed.difference)}"]
+    return state_cell(entry, Markup(_link(entry) + small(*lines, entry.state)), entry.reason)
 
 
-def _state(entry: Entry) -> str:
-    return f'<td class={LETTERS[entry.state]} title="{escape(entry.reason)}">{escape(entry.state)}</td>'
+def state_cell(entry: Entry, text: str, title: str = "") -> Markup:
+    """A cell in the colour of an entry's state."""
+    return cell(text, LETTERS[entry.state], title)
 
 
-def _link(entry: Entry) -> str:
+def _link(entry: Entry) -> Markup:
     """The measured number, leading to its run."""
     number = "difference only" if entry.measured is None else f"{entry.measured:.{_digits(entry)}f}"
-    return f'<a href="runs.html#{run_id(entry.profile, entry.run)}">{number}</a>'
+    return run_link(entry.profile, entry.run, number)
+
+
+def run_link(profile: str | None, run: str | None, text: str) -> Markup:
+    """A text that leads to where the page "Look up a run" has a record."""
+    return link(f"runs.html#{run_id(profile, run)}", text)
 
 
 def run_id(profile: str | None, run: str | None) -> str:
-    """Where the page "Look up a run" has a record."""
+    """The name of that place."""
     return escape(f"run-{profile}-{run}")
 
 
@@ -159,10 +147,10 @@ def _signed(entry: Entry, number: float | None) -> str:
     return "–" if number is None else f"{number:+.{_digits(entry)}f}"
 
 
-def _measured_difference(entry: Entry) -> str:
-    low, high = entry.difference_low, entry.difference_high
-    interval = "" if low is None or high is None else f" ({_signed(entry, low)} to {_signed(entry, high)})"
-    return _signed(entry, entry.difference) + interval
+def _difference(entry: Entry) -> str:
+    if entry.difference is None:
+        return "–"
+    return ranged(entry.difference, entry.difference_low, entry.difference_high, f"+.{_digits(entry)}f")
 
 
 def _how(answered: Sequence[Entry]) -> str:
@@ -172,9 +160,9 @@ def _how(answered: Sequence[Entry]) -> str:
     others = dict.fromkeys(there for part in parts for here, there in part if here != there)
     seeds = sorted({entry.seeds for entry in answered if not entry.printed.exact})
     named = " or ".join(f"'{name}'" for name in others)
-    words = [f"Differences are to {named}, with 95 % intervals." if others else ""]
-    words += [f"Training seeds: {' or '.join(map(str, seeds))}." if seeds else ""]
-    return " ".join(filter(None, words))
+    words = [f"Differences are to {named}, with 95 % intervals."] if others else []
+    words += [f"Training seeds: {' or '.join(map(str, seeds))}."] if seeds else []
+    return " ".join(words)
 
 
 # -- the whole -------------------------------------------------------------------------------------------------
@@ -186,25 +174,26 @@ def picture(ledger: Sequence[Entry], pages: Collection[str] | None = None) -> HT
     Args:
         pages: names of pages that strips may lead to; by default those of the plan of notebooks.
     """
-    from IPython.display import HTML
-
     known = book_pages() if pages is None else frozenset(pages)
-    by_place: dict[str, list[Entry]] = {}
+    return shown(key(counts(ledger)), *(_strip(place, some, known) for place, some in by_place(ledger).items()))
+
+
+def by_place(ledger: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each table, figure, and of the claims."""
+    found: dict[str, list[Entry]] = {}
     for entry in ledger:
-        by_place.setdefault(entry.place, []).append(entry)
-    strips = (_strip(place, some, known) for place, some in by_place.items())
-    return HTML(piece(key(counts(ledger)), *strips))
+        found.setdefault(entry.place, []).append(entry)
+    return found
 
 
 def _strip(place: str, some: Sequence[Entry], pages: Collection[str] | None) -> str:
-    title = CLAIMS if place == CLAIM else printed.TITLES[place]
-    short, _, rest = title.partition(":")
+    short, _, rest = ("Claims of the prose" if place == CLAIM else printed.TITLES[place]).partition(":")
     name = f"<b>{escape(short)} <span>{escape(rest)} · {len(some):,}</span></b>"
-    cells = "".join(cell(entry.state, f"{entry.id}: {_brief(entry.text)}, {entry.state}") for entry in some)
+    squares = "".join(square(entry.state, f"{entry.id}: {_brief(entry.text)}, {entry.state}") for entry in some)
     page, anchor = ("ledger", "#claims") if place == CLAIM else (place, "")
     if pages is not None and page not in pages:
-        return f"<div class=strip>{name}{cells}</div>"
-    return f'<a class=strip href="{page}.html{anchor}">{name}{cells}</a>'
+        return f"<div class=strip>{name}{squares}</div>"
+    return f'<a class=strip href="{page}.html{anchor}">{name}{squares}</a>'
 
 
 def _brief(text: str) -> str:
@@ -216,16 +205,3 @@ def book_pages() -> frozenset[str] | None:
     """Names of the pages of the checkout's plan; None where there is no checkout, and every link may lead somewhere."""
     plan = ROOT / "workflow" / "notebooks.yaml"
     return frozenset(yaml.safe_load(plan.read_text(encoding="utf8"))) if plan.is_file() else None
-
-
-def give(**views: HTML) -> None:
-    """Give views to other pages, whose ``glue`` directive takes them with ``:doc:``; where no book is made, nothing happens.
-
-    In the book a picture is then in one place and shown in several.
-    """
-    try:
-        from myst_nb import glue as paste
-    except ImportError:  # on Colab, say
-        return
-    for name, view in views.items():
-        paste(name, view, display=False)

@@ -9,10 +9,29 @@ import numpy as np
 
 from jtcse.experiments.names import NAMES
 from jtcse.pages.furniture.style import COLOURS, CYCLE, panels
+from jtcse.pages.plots.intervals import Series, intervals, legend
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+BOXES = (  # of the two stages: where, whose colour, what
+    (5, 9.3, "start", "unlabelled sentences, two views of each"),
+    (2.6, 7, "tower_1", "tower I\nstage 1: InfoNCE"),
+    (7.4, 7, "tower_2", "tower II\nstage 1: InfoNCE"),
+    (5, 4.2, "jtcse", "JTCSE, stage 2: both towers together\nInfoNCE I + II, ICNCE, ICTM\nwith cross-attention"),
+    (5, 1.9, "sum", "sentence vector = [CLS] I + [CLS] II"),
+    (5, 0.4, "distilled", "distilled: one tower learns that vector"),
+)
+ARROWS = (
+    ((4, 8.8), (2.8, 7.8)),
+    ((6, 8.8), (7.2, 7.8)),
+    ((2.8, 6.2), (4, 5.3)),
+    ((7.2, 6.2), (6, 5.3)),
+    ((5, 3.1), (5, 2.4)),
+    ((5, 1.4), (5, 0.9)),
+)
 
 
 def two_stages() -> Figure:
@@ -20,34 +39,11 @@ def two_stages() -> Figure:
     figure, (axis,) = panels(height=4.8)
     axis.set(xlim=(0, 10), ylim=(0, 10))
     axis.axis("off")
-    boxes = (
-        (5, 9.3, "start", "unlabelled sentences, two views of each"),
-        (2.6, 7, "tower_1", "tower I\nstage 1: InfoNCE"),
-        (7.4, 7, "tower_2", "tower II\nstage 1: InfoNCE"),
-        (
-            5,
-            4.2,
-            "jtcse",
-            "JTCSE, stage 2: both towers together\nInfoNCE I + II, ICNCE, ICTM\nwith cross-attention",
-        ),
-        (5, 1.9, "sum", "sentence vector = [CLS] I + [CLS] II"),
-        (5, 0.4, "distilled", "distilled: one tower learns that vector"),
-    )
-    for x, y, system, text in boxes:
-        frame = {
-            "boxstyle": "round,pad=0.5",
-            "facecolor": COLOURS[system] + "22",
-            "edgecolor": COLOURS[system],
-        }
+    for x, y, system, text in BOXES:
+        colour = COLOURS[system]
+        frame = {"boxstyle": "round,pad=0.5", "facecolor": colour + "22", "edgecolor": colour}
         axis.text(x, y, text, ha="center", va="center", linespacing=1.5, bbox=frame)
-    for start, end in (
-        ((4, 8.8), (2.8, 7.8)),
-        ((6, 8.8), (7.2, 7.8)),
-        ((2.8, 6.2), (4, 5.3)),
-        ((7.2, 6.2), (6, 5.3)),
-        ((5, 3.1), (5, 2.4)),
-        ((5, 1.4), (5, 0.9)),
-    ):
+    for start, end in ARROWS:
         axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "#444444"})
     return figure
 
@@ -60,8 +56,7 @@ def histogram(
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
     for axis, (name, numbers) in zip(axes, values.items(), strict=True):
         axis.hist(numbers, bins=edges, color=COLOURS[(systems or {}).get(name, "tower_1")])
-        axis.set_title(f"{name} (n = {len(numbers):,})")
-        axis.set_ylabel("count")
+        axis.set(title=f"{name} (n = {len(numbers):,})", ylabel="count")
     axes[-1].set_xlabel(label)
     return figure
 
@@ -69,32 +64,46 @@ def histogram(
 def bars(values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[float, float]] | None = None) -> Figure:
     """One bar a name, with its interval where there is one."""
     figure, (axis,) = panels(height=0.36 * len(values) + 0.9)
-    names = list(values)
-    axis.barh(names, list(values.values()), color=COLOURS["start"])
-    for row, name in enumerate(names if ends else ()):
-        axis.plot(ends[name], [row, row], color="#222222", linewidth=2)
+    axis.barh(list(values), list(values.values()), color=COLOURS["start"])
+    if ends:
+        axis.hlines(
+            range(len(values)), *zip(*(ends[name] for name in values), strict=True), color="#222222", linewidth=2
+        )
     axis.set_xlabel(label)
     axis.invert_yaxis()
     axis.grid(False, axis="y")
     return figure
 
 
+def _smoothed(axis: Axes, steps: pandas.Series, values: pandas.Series, colour: str, label: str = "") -> None:
+    """A running mean over a twentieth of the run; single steps stand pale behind."""
+    axis.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+    smooth = values.rolling(max(1, len(values) // 20), min_periods=1, center=True).mean()
+    axis.plot(steps, smooth, color=colour, label=label)
+
+
 def curves(frames: Mapping[str, pandas.DataFrame], column: str = "loss", label: str = "loss") -> Figure:
-    """A column of training histories over steps, one line a run, smoothed; single steps stand pale behind."""
+    """A column of training histories over steps, one line a run, smoothed."""
     figure, (axis,) = panels()
     for number, (name, frame) in enumerate(frames.items()):
-        colour = COLOURS.get(name, CYCLE[number])
-        axis.plot(frame["step"], frame[column], color=colour, alpha=0.25, linewidth=0.8)
-        axis.plot(frame["step"], smooth(frame[column]), color=colour, label=NAMES.get(name, name))
+        _smoothed(axis, frame["step"], frame[column], COLOURS.get(name, CYCLE[number]), NAMES.get(name, name))
     axis.set(xlabel="step", ylabel=label)
     if len(frames) > 1:
         axis.legend()
     return figure
 
 
-def smooth(values: pandas.Series) -> pandas.Series:
-    """Running mean over a twentieth of the run."""
-    return values.rolling(max(1, len(values) // 20), min_periods=1, center=True).mean()
+def loss_parts(frame: pandas.DataFrame) -> Figure:
+    """The named parts of a loss over steps, each on a scale of its own."""
+    names = [name for name in frame.columns if name not in ("step", "loss", "dev")]
+    figure, axes = panels(len(names), columns=2, height=2.1, sharex=True)
+    for axis, name, colour in zip(axes, names, CYCLE, strict=False):
+        _smoothed(axis, frame["step"], frame[name], colour)
+        axis.set_title(name)
+    for axis in axes[-2:]:
+        axis.set_xlabel("step")
+        axis.tick_params(labelbottom=True)
+    return figure
 
 
 def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, float]) -> Figure:
@@ -113,49 +122,37 @@ def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, flo
     for (name, level), style in zip(levels.items(), ("--", ":", "-."), strict=False):
         axis.axhline(level, color="#444444", linestyle=style, linewidth=1.4, label=name)
     axis.set(xlabel="step", ylabel="development score, points")
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure
+    return legend(figure)
 
 
-def loss_parts(frame: pandas.DataFrame) -> Figure:
-    """The named parts of a loss over steps, each on a scale of its own."""
-    names = [name for name in frame.columns if name not in ("step", "loss", "dev")]
-    figure, axes = panels(len(names), columns=2, height=2.1, sharex=True)
-    for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
-        axis.plot(frame["step"], frame[name], color=CYCLE[number], alpha=0.25, linewidth=0.8)
-        axis.plot(frame["step"], smooth(frame[name]), color=CYCLE[number])
-        axis.set_title(name)
-    for axis in axes[-2:]:
-        axis.set_xlabel("step")
-        axis.tick_params(labelbottom=True)
+def attention(maps: Mapping[str, np.ndarray], tokens: Sequence[str], *, columns: int, height: float) -> Figure:
+    """Maps of attention, a panel a title, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
+    most = max(float(one.max()) for one in maps.values())
+    figure, axes = panels(len(maps), columns=columns, height=height, sharex=True, sharey=True)
+    for axis, (title, one) in zip(axes, maps.items(), strict=True):
+        image = axis.imshow(one, cmap="Blues", vmin=0, vmax=most, aspect="auto")
+        axis.set_title(title, fontsize=11)
+        axis.grid(False)
+        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8.5)
+        axis.set_yticks(range(len(tokens)), tokens, fontsize=8.5)
+    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
     return figure
 
 
 def attention_maps(attentions: Sequence[np.ndarray], tokens: Sequence[str]) -> Figure:
-    """One map a layer, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
-    few, most = len(attentions) <= 6, max(attention.max() for attention in attentions)
-    figure, axes = panels(len(attentions), columns=2 if few else 3, height=2.9 if few else 2.2)
-    for layer, (axis, attention) in enumerate(zip(axes, attentions, strict=True), 1):
-        image = axis.imshow(attention, cmap="Blues", vmin=0, vmax=most)
-        axis.set_title(f"layer {layer}")
-        axis.grid(False)
-        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8)
-        axis.set_yticks(range(len(tokens)), tokens, fontsize=8)
-    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6)
-    return figure
+    """One map of attention a layer."""
+    layers = {f"layer {layer}": attention for layer, attention in enumerate(attentions, 1)}
+    few = len(layers) <= 6
+    return attention(layers, tokens, columns=2 if few else 3, height=2.9 if few else 2.2)
 
 
 def over_layers(shares: Mapping[str, Sequence[float]], label: str, *, bottom: float | None = None) -> Figure:
     """One line a name over the layers, counted from 1."""
     figure, (axis,) = panels()
     for number, (name, values) in enumerate(shares.items()):
-        axis.plot(range(1, len(values) + 1), values, marker="o", color=CYCLE[number], label=name)
-    axis.set(
-        xlabel="layer",
-        ylabel=label,
-        xticks=range(1, len(next(iter(shares.values()))) + 1),
-        ylim=(bottom, None),
-    )
+        layers = range(1, len(values) + 1)
+        axis.plot(layers, values, marker="o", color=CYCLE[number], label=name)
+    axis.set(xlabel="layer", ylabel=label, xticks=layers, ylim=(bottom, None))
     axis.legend()
     return figure
 
@@ -176,16 +173,36 @@ def point_ranges(scores: Mapping[str, Mapping[str, tuple[float, float, float]]])
     """Points and 95 % intervals, ``scores[system][task] = (points, low, high)``; a band a task."""
     tasks = list(next(iter(scores.values())))
     figure, (axis,) = panels(height=0.75 * len(tasks) + 1.3)
-    step = 0.8 / len(scores)
-    for number, (system, by_task) in enumerate(scores.items()):
-        rows = np.arange(len(tasks)) + (number - (len(scores) - 1) / 2) * step
-        points, low, high = np.array([by_task[task] for task in tasks]).T
-        axis.hlines(rows, low, high, color=COLOURS[system], linewidth=2)
-        axis.plot(points, rows, "o", color=COLOURS[system], markersize=5, label=NAMES[system])
-    axis.set_yticks(range(len(tasks)), tasks)
-    axis.set(xlabel="Spearman correlation, points", ylim=(len(tasks) - 0.5, -0.5))
+    series = [
+        Series(*np.array([by_task[task] for task in tasks]).T, label=NAMES[system], colour=COLOURS[system])
+        for system, by_task in scores.items()
+    ]
+    intervals(axis, tasks, series, "Spearman correlation, points", step=0.8 / len(scores), size=5)
     axis.set_yticks(np.arange(len(tasks) + 1) - 0.5, minor=True)
-    axis.grid(False, axis="y", which="major")
     axis.grid(True, axis="y", which="minor")
-    figure.legend(loc="outside upper center", ncols=3)
+    return legend(figure, 3)
+
+
+def cell_map(
+    numbers: pandas.DataFrame, texts: np.ndarray, dark: np.ndarray, *, row: float, head: float = 1.2, **image: object
+) -> Figure:
+    """Numbers as shades, each with its text in its cell, rows to the left and columns on top.
+
+    Args:
+        numbers: rows x columns.
+        texts, dark: what is written in each cell, and whether in white.
+        row, head: inches of a row, and of what is not rows.
+        image: shades, as Matplotlib's ``imshow`` takes them.
+    """
+    figure, (axis,) = panels(height=row * len(numbers) + head)
+    axis.imshow(numbers, aspect="auto", **image)
+    for at in np.ndindex(numbers.shape):
+        shade = "white" if dark[at] else "black"
+        axis.text(at[1], at[0], texts[at], ha="center", va="center", fontsize=8, color=shade)
+    axis.set_yticks(range(len(numbers)), numbers.index, fontsize=9)
+    axis.set_xticks(
+        range(numbers.shape[1]), numbers.columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=9
+    )
+    axis.xaxis.tick_top()
+    axis.grid(False)
     return figure

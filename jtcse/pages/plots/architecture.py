@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jtcse.method.architecture import ROMAN, Architecture, Attention
+from jtcse.pages.furniture.elements import beside
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -24,27 +25,6 @@ PARTS = {
 }
 RADIUS = 10  # of a step of the cross stream
 PLAIN, ARROWS, STEP = 22, 16, 26  # heights: a layer, an arrow between main streams, a step of a cross stream
-STYLE = """
-.architecture{margin:.6em 0;max-width:30rem}
-.architecture svg{width:100%;height:auto;display:block}
-.architecture figcaption{font-size:.9em}
-.architecture text{fill:currentColor;font:12px sans-serif;text-anchor:middle;dominant-baseline:central}
-.architecture .small{font-size:11px}
-.architecture rect{fill:#8080801f;stroke:currentColor;stroke-opacity:.6}
-.architecture .cael{fill:#e69f0059;stroke:#b87a00;stroke-opacity:1;stroke-width:1.6}
-.architecture .main{stroke:currentColor}
-.architecture .guide{stroke:currentColor;stroke-opacity:.25}
-.architecture .part{stroke:currentColor;stroke-width:1.6}
-.architecture .qk{stroke:#1e88cf;stroke-width:2}
-.architecture .v{stroke:#d55e00;stroke-width:2}
-.architecture .stream{stroke:#0a9e74;stroke-width:2}
-.architecture circle{fill:#0a9e74;stroke:none}
-.architecture .reads{fill:currentColor}
-.architecture .rest{stroke-dasharray:4 3}
-.architecture path{fill:none}
-.architecture .tip-qk{fill:#1e88cf}.architecture .tip-v{fill:#d55e00}
-.architecture b.qk{color:#1e88cf}.architecture b.v{color:#d55e00}.architecture b.stream{color:#0a9e74}
-""".strip()
 
 
 @dataclass
@@ -117,10 +97,8 @@ def figure(found: Architecture, title: str) -> HTML:
         key.append(
             'Dots: <b class="stream">the cross stream</b> of [CLS]; broken: the layer input that it starts from.'
         )
-    caption = " ".join(key)
-    return HTML(
-        f'<style>{STYLE}</style><figure class="architecture">{drawing(found)}<figcaption>{caption}</figcaption></figure>'
-    )
+    drawn = f'<figure class="architecture">{drawing(found)}<figcaption>{" ".join(key)}</figcaption></figure>'
+    return HTML(f"<style>{beside('architecture.css')}</style>{drawn}")
 
 
 def _parts(sheet: _Sheet, found: Architecture) -> None:

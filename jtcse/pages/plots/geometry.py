@@ -9,6 +9,8 @@ import numpy as np
 
 from jtcse.experiments.names import NAMES
 from jtcse.pages.furniture.style import COLOURS, CYCLE, panels
+from jtcse.pages.plots import attention
+from jtcse.pages.plots.intervals import legend
 
 if TYPE_CHECKING:
     import pandas
@@ -38,11 +40,8 @@ def triangles(rows: Sequence[Sequence[Triangle]]) -> Figure:
 
 def _triangle(axis: Axes, one: Triangle) -> None:
     nowhere = np.zeros(2)
-    for start, end, system in (
-        (nowhere, one.h, "tower_1"),
-        (nowhere, one.h_plus, "tower_2"),
-        (one.h_plus, one.h, "jtcse"),
-    ):
+    arrows = ((nowhere, one.h, "tower_1"), (nowhere, one.h_plus, "tower_2"), (one.h_plus, one.h, "jtcse"))
+    for start, end, system in arrows:
         style = {"arrowstyle": "-|>", "color": COLOURS[system], "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
         axis.annotate("", end, start, arrowprops=style)
     radians = np.deg2rad(np.linspace(0, one.angle, 30))
@@ -74,33 +73,27 @@ def surfaces(forms: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], top
 
 
 def turnable_surfaces(forms: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], top: float) -> Turnable:
-    """The same to turn; a button a name chooses the surface."""
+    """The same to turn; where there are several, a button a name chooses the surface."""
     from plotly import graph_objects as go
 
     figure = go.Figure()
     for number, (log_k, t, z) in enumerate(forms.values()):
-        hover = "k %{customdata:.2f}<br>t %{y:.2f}<br>L %{z:.3f}<extra></extra>"
-        shared: dict[str, Any] = {
-            "colorscale": "Cividis",
-            "showscale": False,
-            "cmin": 0,
-            "cmax": top,
-            "hovertemplate": hover,
-        }
-        ratios = np.broadcast_to(2.0**log_k, z.shape)
-        figure.add_surface(x=log_k, y=t, z=z, customdata=ratios, visible=number == 0, **shared)
+        figure.add_surface(
+            x=log_k, y=t, z=z, customdata=np.broadcast_to(2.0**log_k, z.shape), visible=number == 0,
+            colorscale="Cividis", showscale=False, cmin=0, cmax=top,
+            hovertemplate="k %{customdata:.2f}<br>t %{y:.2f}<br>L %{z:.3f}<extra></extra>",
+        )  # fmt: skip
     buttons = [
         {"label": name, "method": "restyle", "args": [{"visible": [n == number for n in range(len(forms))]}]}
         for number, name in enumerate(forms)
     ]
+    menu = {"type": "buttons", "direction": "right", "x": 0, "y": 1.08, "xanchor": "left", "buttons": buttons}
     x = {"title": {"text": "k"}, "tickvals": list(RATIO_TICKS), "ticktext": list(RATIO_TICKS.values())}
     y, z_axis = {"title": {"text": "t = cos γ"}, "range": [-1, 1]}, {"title": {"text": "L"}, "range": [0, top]}
     figure.update_layout(
         height=480,
         margin={"l": 0, "r": 0, "t": 40, "b": 0},
-        updatemenus=[
-            {"type": "buttons", "direction": "right", "x": 0, "y": 1.08, "xanchor": "left", "buttons": buttons}
-        ],
+        updatemenus=[menu] if len(forms) > 1 else [],
         scene={"xaxis": x, "yaxis": y, "zaxis": z_axis, "camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.9}}},
     )
     return figure
@@ -115,30 +108,18 @@ def alignment_uniformity(spots: Mapping[str, Spot], scores: Mapping[str, float])
     colours = ScalarMappable(Normalize(min(scores.values()), max(scores.values())), "viridis")
     for name, spot in spots.items():
         x, y = spot.effect("uniformity"), spot.effect("alignment")
-        axis.plot([x.low, x.high], [y.value] * 2, color="#999999", linewidth=1.2, zorder=1)
-        axis.plot([x.value] * 2, [y.low, y.high], color="#999999", linewidth=1.2, zorder=1)
-        colour = colours.to_rgba(scores[name])
-        axis.plot(x.value, y.value, "o", markersize=10, color=colour, markeredgecolor="#222222")
-    for name, place in _apart({n: s.effect("alignment").value for n, s in spots.items()}).items():
-        spot = spots[name]
+        axis.hlines(y.value, x.low, x.high, color="#999999", linewidth=1.2, zorder=1)
+        axis.vlines(x.value, y.low, y.high, color="#999999", linewidth=1.2, zorder=1)
+        axis.plot(x.value, y.value, "o", markersize=10, color=colours.to_rgba(scores[name]), markeredgecolor="#222222")
+    # labels stand at the right edge in the order of their points' heights, evenly spread around the middle
+    for number, name in enumerate(sorted(spots, key=lambda name: spots[name].alignment)):
+        point, height = (spots[name].uniformity, spots[name].alignment), 0.5 + 0.1 * (number - (len(spots) - 1) / 2)
+        label = {"textcoords": axis.transAxes, "va": "center"}
         line = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.8}
-        axis.annotate(
-            NAMES[name],
-            (spot.uniformity, spot.alignment),
-            (1.03, place),
-            textcoords=axis.transAxes,
-            va="center",
-            arrowprops=line,
-        )
+        axis.annotate(NAMES[name], point, (1.03, height), arrowprops=line, **label)
     axis.set(xlabel="uniformity (lower is better)", ylabel="alignment (lower is better)")
     figure.colorbar(colours, ax=axis, location="bottom", label="score, points", shrink=0.8)
     return figure
-
-
-def _apart(heights: Mapping[str, float], step: float = 0.1) -> dict[str, float]:
-    """Places for labels at the right edge, in the order of their points' heights, evenly spread around the middle."""
-    names = sorted(heights, key=heights.__getitem__)
-    return {name: 0.5 + step * (number - (len(names) - 1) / 2) for number, name in enumerate(names)}
 
 
 def by_reading(table: pandas.DataFrame, found: Found) -> Figure:
@@ -174,17 +155,9 @@ def sink_maps(maps: Mapping[str, Sequence[np.ndarray]], tokens: Sequence[str], l
         tokens: the l tokens of the sentence.
         layers: numbers of the layers, counted from 1.
     """
-    figure, axes = panels(len(maps) * len(layers), columns=len(layers), height=2.0, sharex=True, sharey=True)
-    most = max(float(one.max()) for row in maps.values() for one in row)
-    for number, axis in enumerate(axes):
-        name, column = list(maps)[number // len(layers)], number % len(layers)
-        image = axis.imshow(maps[name][column], cmap="Blues", vmin=0, vmax=most, aspect="auto")
-        axis.set_title(f"{NAMES.get(name, name)}, {layers[column]}", fontsize=11)
-        axis.grid(False)
-        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8.5)
-        axis.set_yticks(range(len(tokens)), tokens, fontsize=8.5)
-    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
-    return figure
+    titles = [f"{NAMES.get(name, name)}, {layer}" for name in maps for layer in layers]
+    flat = [one for row in maps.values() for one in row]
+    return attention(dict(zip(titles, flat, strict=True)), tokens, columns=len(layers), height=2.0)
 
 
 def sinks(shares: Mapping[str, Mapping[str, np.ndarray]], names: Mapping[str, str]) -> Figure:
@@ -198,9 +171,9 @@ def sinks(shares: Mapping[str, Mapping[str, np.ndarray]], names: Mapping[str, st
     for axis, (system, found) in zip(axes, shares.items(), strict=True):
         layers = range(1, len(found["cls"]) + 1)
         for kind, label in names.items():
-            low, high = np.percentile(100 * found[kind], (25, 75), axis=1)
-            axis.fill_between(layers, low, high, color=KIND_COLOURS[kind], alpha=0.2, linewidth=0)
-            axis.plot(layers, 100 * found[kind].mean(1), "o-", color=KIND_COLOURS[kind], markersize=4, label=label)
+            colour, ends = KIND_COLOURS[kind], np.percentile(100 * found[kind], (25, 75), axis=1)
+            axis.fill_between(layers, *ends, color=colour, alpha=0.2, linewidth=0)
+            axis.plot(layers, 100 * found[kind].mean(1), "o-", color=colour, markersize=4, label=label)
         even = 100 * found["one_token"].mean()
         axis.axhline(even, color="#444444", linestyle=":", linewidth=1.4, label="one token, evenly")
         axis.set(title=NAMES.get(system, system), xticks=layers)
@@ -259,5 +232,4 @@ def modulus_ranges(rows: Mapping[str, Mapping[str, np.ndarray]], bounds: Mapping
     axis.grid(False, axis="y")
     axis.set(xlabel="modulus", xlim=(0, None))
     axis.invert_yaxis()
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    return figure
+    return legend(figure, 3)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from jtcse.pages.furniture.style import COLOURS, CYCLE, panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
 SMALLEST = 0.02  # points; a printed difference of 0 stands at the left edge of the logarithmic axis
+FINE, COARSE = (1, 2, 5), (1, 3)  # marks in a power of ten
 
 
 def ruler(marks: DataFrame, points: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -24,17 +24,17 @@ def ruler(marks: DataFrame, points: Mapping[str, Mapping[str, float]]) -> Figure
         points: printed differences as words to task to points; drawn by their size, in black.
     """
     figure, (axis,) = panels(height=0.42 * len(marks) + 1.8)
-    for row, (task, mark) in enumerate(marks.iterrows()):
-        colour = COLOURS["jtcse"] if task == "average" else COLOURS["tower_1"]
-        axis.plot([mark["lowest"], mark["highest"]], [row, row], color=colour, linewidth=8, alpha=0.3)
-        axis.plot(mark["towers"], row, "|", color=colour, markersize=14, markeredgewidth=3)
+    colours = [COLOURS["jtcse" if task == "average" else "tower_1"] for task in marks.index]
+    rows = range(len(marks))
+    axis.hlines(rows, marks["lowest"], marks["highest"], color=colours, linewidth=8, alpha=0.3)
+    axis.scatter(marks["towers"], rows, marker="|", s=14**2, linewidths=3, color=colours)
     for (words, by_task), shape in zip(points.items(), "Ds^", strict=False):
         sizes = [max(abs(value), SMALLEST) for value in by_task.values()]
-        rows = [marks.index.get_loc(task) for task in by_task]
-        axis.plot(sizes, rows, shape, color="#222222", fillstyle="none", markersize=6, label=f"printed: {words}")
-    axis.set_yticks(range(len(marks)), marks.index)
-    axis.set(xlabel="points", ylim=(len(marks) - 0.5, -0.5))
-    _plain_log(axis)
+        at = marks.index.get_indexer(list(by_task))
+        axis.plot(sizes, at, shape, color="#222222", fillstyle="none", markersize=6, label=f"printed: {words}")
+    axis.set_yticks(rows, marks.index)
+    axis.set(xlabel="points", ylim=(len(marks) - 0.5, -0.5), xscale="log")
+    _plain_log(axis.xaxis, FINE)
     figure.legend(loc="outside upper left")
     return figure
 
@@ -48,8 +48,8 @@ def steps(steps: DataFrame, lowest: float, highest: float) -> Figure:
         sizes = steps.loc[steps["block"] == block, "step"].abs().clip(lower=SMALLEST)
         axis.plot(sizes, [row] * len(sizes), "o", color=CYCLE[row], alpha=0.6, markersize=8)
     axis.set_yticks(range(len(blocks)), [block.replace(", ", ",\n") for block in blocks])
-    axis.set(xlabel="size of the printed difference, points", ylim=(len(blocks) - 0.5, -0.5))
-    _plain_log(axis, wide=True)
+    axis.set(xlabel="size of the printed difference, points", ylim=(len(blocks) - 0.5, -0.5), xscale="log")
+    _plain_log(axis.xaxis, COARSE)
     figure.legend(loc="outside upper left")
     return figure
 
@@ -58,24 +58,18 @@ def alike(comparisons: DataFrame) -> Figure:
     """How unlike two systems are against what can be told apart, a dot a pair of systems and task; both logarithmic."""
     figure, (axis,) = panels(height=3.6)
     for number, (task, rows) in enumerate(comparisons.groupby(level="task", sort=False)):
-        colour = "#222222" if task == "average" else CYCLE[number % len(CYCLE)]
-        marker = "D" if task == "average" else "o"
+        marker, colour = ("D", "#222222") if task == "average" else ("o", CYCLE[number % len(CYCLE)])
         axis.plot(1 - rows["alike"], rows["mdd"], marker, color=colour, markersize=5, alpha=0.8, label=task)
     axis.set(xlabel="1 − correlation of the two systems", ylabel="minimum detectable\ndifference, points")
-    _plain_log(axis, wide=True)
-    axis.set_yscale("log")
-    _plain_ticks(axis.yaxis, (1, 2, 5))
+    axis.set(xscale="log", yscale="log")
+    _plain_log(axis.xaxis, COARSE)
+    _plain_log(axis.yaxis, FINE)
     figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 
-def _plain_log(axis: Axes, *, wide: bool = False) -> None:
+def _plain_log(side: Axis, subs: tuple[int, ...]) -> None:
     """A logarithmic axis with 0.1 and not 10 to the power of -1."""
-    axis.set_xscale("log")
-    _plain_ticks(axis.xaxis, (1, 3) if wide else (1, 2, 5))
-
-
-def _plain_ticks(side: Axis, subs: tuple[int, ...]) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     side.set_major_locator(LogLocator(subs=subs))

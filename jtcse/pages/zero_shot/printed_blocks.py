@@ -9,26 +9,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas
+import yaml
 
 from jtcse.core.errors import unknown
+from jtcse.core.record import Metric
+from jtcse.core.run import Run
+from jtcse.evaluation.statistics.resampled import row_means
+from jtcse.evaluation.statistics.spearman import middle
+from jtcse.pages.furniture.elements import beside, within
+from jtcse.pages.furniture.tables import claims_in, table
+from jtcse.paper import printed
+from jtcse.paper.ledger import all_records, entries
+from jtcse.paper.places import LAYOUTS
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame, Series
-
-    from jtcse.core.record import Metric
-    from jtcse.core.run import Run
+    from pandas import DataFrame
+    from pandas import Series as Column
 
 OWN = ("JTCSE", "JTCSE_D", "JTCSE_UCD")  # the paper's own systems in Tables II to VI
 BLOCKS = ("table2", "table3", "table4", "table5", "table6")
-CLAIMS = {
-    "table1": ("C01", "C05", "C06", "C10", "C11", "C24", "C25", "C26"),
-    "table2": ("C02", "C08", "C22", "C23", "C27"),
-    "table3": ("C02", "C08", "C22", "C27"),
-    "table4": ("C02", "C08", "C22", "C27"),
-    "table5": ("C08", "C21", "C27"),
-    "table6": ("C02", "C08", "C27", "C28", "C29"),
-}
+CLAIMS: dict[str, list[str]] = yaml.safe_load(beside("claims.yaml"))["zero_shot"]
 COUNTS = {  # claims that are counts: which blocks have how many rows, by the text
     "table2": ("claim/C22", {"table2": 45, "table3": 14, "table4": 15}),
     "table5": ("claim/C21", {"table5": 19}),
@@ -40,12 +42,7 @@ RESAMPLES = 10_000  # of the bootstrap over the tasks of a block; it has a few d
 
 def said(place: str) -> HTML:
     """The claims of the prose that this table is to bear out, in our words, with where they are made."""
-    from jtcse.pages.furniture.tables import table
-    from jtcse.paper.printed import claims
-
-    found = claims().loc[[f"claim/{number}" for number in _of(CLAIMS, place)]]
-    shown = found[["section", "text"]].rename(columns={"section": "in", "text": "the paper says"})
-    return table(shown.rename_axis("claim").rename(index=lambda id: id.removeprefix("claim/")).reset_index())
+    return claims_in(_of(CLAIMS, place))
 
 
 def _of(known: Mapping[str, Any], place: str) -> Any:
@@ -56,10 +53,7 @@ def _of(known: Mapping[str, Any], place: str) -> Any:
 
 def needed(place: str) -> HTML:
     """What must be run for a block: each row's name in ``mteb``, splits, sub-sets, type, main score and number of languages."""
-    from jtcse.pages.furniture.tables import table
-    from jtcse.paper.printed import tasks
-
-    shown = tasks().query("place == @place").drop(columns=["place", "superseded_by"])
+    shown = printed.tasks().query("place == @place").drop(columns=["place", "superseded_by"])
     shown = shown.loc[:, (shown != "").any()]
     names = {"task": "in the paper", "mteb": "in mteb", "main_score": "main score", "n_languages": "languages"}
     return table(shown.rename(columns=names | {"subsets": "sub-sets"}))
@@ -76,20 +70,15 @@ def block(place: str) -> DataFrame:
 
 
 def _cells(place: str) -> tuple[DataFrame, list[str]]:
-    from jtcse.paper.places import LAYOUTS
-    from jtcse.paper.printed import table
-
     if place not in BLOCKS:
         raise unknown("block of zero-shot tasks", place, BLOCKS)
-    found = table(place)
+    found = printed.table(place)
     rows, models = (list(dict.fromkeys(found[name])) for name in ("row", "column"))
     return found.pivot(index="row", columns="column", values="value").loc[rows, models], list(LAYOUTS[place].averages)
 
 
 def averages(place: str) -> DataFrame:
     """Per model: each printed average, the mean of the printed cells, their difference and the mean rank (1 is best)."""
-    import pandas
-
     cells, names = _cells(place)
     rows = cells.drop(index=names)
     frame = pandas.DataFrame({f"printed, {name!r}": cells.loc[name] for name in names})
@@ -113,14 +102,10 @@ def leads(rows: DataFrame, system: str = "JTCSE", *, draw: bool = True) -> DataF
     Args:
         draw: False leaves the intervals out, for rows that are no sample (the metrics of Table VI share their tasks).
     """
-    import pandas
-
     differences = rows.rsub(rows[system], axis=0).drop(columns=system)
     frame = pandas.DataFrame({"difference": differences.mean()})
     if draw:
-        drawn = np.random.default_rng(0).integers(len(rows), size=(RESAMPLES, len(rows)))
-        means = differences.to_numpy()[drawn].mean(axis=1)  # (resamples, models)
-        frame["low"], frame["high"] = np.percentile(means, (2.5, 97.5), axis=0)
+        frame["low"], frame["high"] = middle(row_means(differences.to_numpy(), RESAMPLES))
     signs = np.sign(differences.round(6))
     frame["rows won"], frame["rows lost"] = (signs > 0).sum(), (signs < 0).sum()
     return frame.rename_axis(None)
@@ -164,10 +149,10 @@ def summary(place: str) -> Summary:
     )
 
 
-def _lead(row: Series) -> str:
+def _lead(row: Column) -> str:
     """A mean difference in words, with the interval where there is one."""
     words = f"{row['difference']:+.2f} points"
-    return words + (f" (95 % interval {row['low']:+.2f} to {row['high']:+.2f})" if "low" in row else "")
+    return words + (f" ({within(row['low'], row['high'], '+.2f')})" if "low" in row else "")
 
 
 def block_metrics(place: str) -> list[Metric]:
@@ -175,8 +160,6 @@ def block_metrics(place: str) -> list[Metric]:
 
     A claim's effect is counts that are as claimed minus counts that are not. Counts are exact, their interval is a point.
     """
-    from jtcse.core.record import Metric
-
     rows = len(block(place))
     found = [Metric(name=f"tasks/{place}", value=rows, unit="rows", n=rows)]
     if place in COUNTS:
@@ -188,7 +171,5 @@ def block_metrics(place: str) -> list[Metric]:
 
 def answered(place: str, run: Run) -> tuple[int, int]:
     """How many printed values of a place any run record answers with a number, and how many there are."""
-    from jtcse.paper.ledger import all_records, entries
-
     found = entries(all_records(workdir=run.workspace.root).records, place)
     return sum(entry.measured is not None for entry in found), len(found)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+import pandas
 
-from jtcse.evaluation.statistics.spearman import TAILS
+from jtcse.evaluation.statistics.resampled import place_ends, places, row_means
+from jtcse.evaluation.statistics.spearman import middle
 from jtcse.pages.zero_shot.printed_blocks import RESAMPLES, block
+from jtcse.paper import printed
 
 if TYPE_CHECKING:
+    import numpy as np
     from pandas import DataFrame, Series
 
 
@@ -17,12 +20,10 @@ def sources(place: str) -> Series:
     """The benchmark behind each row of a block, in the order of the block.
 
     Raises:
-        UserError: not one of ``zero_shot.BLOCKS``.
+        UserError: not one of ``printed_blocks.BLOCKS``.
     """
-    from jtcse.paper import printed
-
-    known = printed.sources().query("place == @place").set_index("task")["source"]
     rows = block(place).index
+    known = printed.sources().query("place == @place").set_index("task")["source"]
     return known.reindex(rows).fillna(rows.to_series())
 
 
@@ -43,52 +44,33 @@ def standing(rows: DataFrame) -> DataFrame:
         a row a model: ``mean``, ``low`` and ``high`` (points, the middle 95 % of the draws), ``place`` (1 is best, equal means
         share the better one), ``first`` and ``last`` (the middle 95 % of its places).
     """
-    import pandas
-
-    places = _places(_drawn(rows))
-    low, high = np.percentile(_drawn(rows), TAILS, axis=0)
-    first = np.percentile(places, TAILS[0], axis=0, method="lower")
-    last = np.percentile(places, TAILS[1], axis=0, method="higher")
-    frame = pandas.DataFrame({"mean": rows.mean(), "low": low, "high": high}, index=rows.columns)
-    frame["place"] = _places(rows.mean().to_numpy()[None])[0]
-    frame["first"], frame["last"] = first, last
+    means = row_means(rows.to_numpy(), RESAMPLES)
+    (low, high), (first, last) = middle(means), place_ends(_places(means))
+    columns = {"mean": rows.mean(), "low": low, "high": high, "place": _places(rows.mean().to_numpy()[:, None])[:, 0]}
+    frame = pandas.DataFrame(columns | {"first": first, "last": last}, index=rows.columns)
     return frame.sort_values("mean", ascending=False, kind="stable").rename_axis(None)
 
 
 def place_shares(rows: DataFrame) -> DataFrame:
     """How often each model has each place when the rows are drawn anew: models as in ``standing`` x places from 1, shares."""
-    import pandas
-
-    places = _places(_drawn(rows))
-    numbers = range(1, rows.shape[1] + 1)
-    shares = {number: (places == number).mean(axis=0) for number in numbers}
+    drawn = _places(row_means(rows.to_numpy(), RESAMPLES))
+    shares = {number: (drawn == number).mean(axis=1) for number in range(1, rows.shape[1] + 1)}
     return pandas.DataFrame(shares, index=rows.columns).loc[standing(rows).index]
 
 
-def _drawn(rows: DataFrame) -> np.ndarray:
-    """Means over rows drawn with replacement, all models on the same draws: (resamples, models)."""
-    n = len(rows)
-    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return weights @ rows.to_numpy() / n
-
-
 def _places(means: np.ndarray) -> np.ndarray:
-    """Means (draws, models) -> places from 1 for the highest; means that differ by rounding only share the better place."""
-    means = means.round(9)
-    return 1 + (means[:, None] > means[..., None]).sum(axis=2)
+    """Places by means (models, draws); means that differ by rounding only share the better place."""
+    return places(means.round(9))
 
 
 def two_rankings(place: str) -> DataFrame:
     """The plain ranking of a block beside that with every source counted once, with the middle 95 % of places."""
-    import pandas
-
-    rows = block(place)
-    frames = {"tasks": standing(rows), "benchmarks": standing(once(rows, sources(place)))}
-    parts = []
-    for what, frame in frames.items():
-        places = frame["first"].astype(str) + " to " + frame["last"].astype(str)
+    rows, parts = block(place), []
+    for what, some in {"tasks": rows, "benchmarks": once(rows, sources(place))}.items():
+        frame = standing(some)
+        ends = frame["first"].astype(str) + " to " + frame["last"].astype(str)
         names = [f"mean over {what}", f"place, {what}", f"95 % of places, {what}"]
-        parts.append(pandas.concat([frame["mean"], frame["place"], places], axis=1, keys=names))
+        parts.append(pandas.concat([frame["mean"], frame["place"], ends], axis=1, keys=names))
     return parts[0].join(parts[1])
 
 

@@ -5,21 +5,20 @@ Places are ``table1`` to ``table5``, and ``predecessor``: the retrieval tasks th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
 from typing import TYPE_CHECKING
 
+from pandas import DataFrame, Series
+
 from jtcse.core.errors import unknown
-from jtcse.pages.ledger.html import box, piece
-from jtcse.pages.ledger.tables import run_id
+from jtcse.core.record import RunRecord
+from jtcse.core.run import Run
+from jtcse.pages.furniture.html import box, line, shown
+from jtcse.pages.ledger.tables import run_link
 from jtcse.paper.ledger import all_records
+from jtcse.paper.printed import sources, table, tasks
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame, Series
-
-    from jtcse.core.record import RunRecord
-    from jtcse.core.run import Run
 
 PLACES = ("table1", "table2", "table3", "table4", "table5", "predecessor")
 RECORD = "zero_shot_"
@@ -33,8 +32,6 @@ def named(place: str) -> DataFrame:
     Raises:
         UserError: not one of ``PLACES``.
     """
-    from jtcse.paper.printed import sources, tasks
-
     if place not in PLACES:
         raise unknown("place with named tasks", place, PLACES)
     frame = tasks().query("place == @place and mteb != ''").set_index("task")
@@ -45,12 +42,8 @@ def named(place: str) -> DataFrame:
 
 def printed_cells(place: str, system: str = "JTCSE") -> Series:
     """A system's printed scores by row of the place, points, its averages among them; of ``predecessor`` none is printed."""
-    import pandas
-
-    from jtcse.paper.printed import table
-
     if place == "predecessor":
-        return pandas.Series(dtype=float)
+        return Series(dtype=float)
     frame = table(place)
     if place == "table1":
         frame = frame.query("group == 'BERT-base'").rename(columns={"row": "column", "column": "row"})
@@ -63,40 +56,31 @@ def records(run: Run) -> list[RunRecord]:
     return sorted(found, key=lambda record: (record.profile, record.run))
 
 
+def label(record: RunRecord) -> str:
+    """The encoder of a record, as it was named when it was scored."""
+    return record.run.removeprefix(RECORD)
+
+
 def measured(place: str, run: Run) -> dict[str, Series]:
     """What records hold of a place, by encoder and profile: row to points. Scores of limited rows are not among them."""
     found = {f"{label(record)} ({record.profile})": answers(record, place) for record in records(run)}
     return {name: scores for name, scores in found.items() if len(scores)}
 
 
-def label(record: RunRecord) -> str:
-    """The encoder of a record, as it was named when it was scored."""
-    return record.run.removeprefix(RECORD)
-
-
 def answers(record: RunRecord, place: str) -> Series:
-    """A record's scores by row of the place, averages left out: by the paper's ids, else by the tasks' names in ``mteb``."""
-    import pandas
+    """A record's scores by row of the place, averages left out: by the paper's ids, else by the tasks' names in ``mteb``.
 
-    rows = named(place)
-    whole = {_own_name(mteb, subsets): row for row, mteb, subsets in rows[["mteb", "subsets"]].itertuples()}
-    known = dict(_rows_by_id(place)) if place != "predecessor" else {}
-    found = {whole[metric.name]: metric.value for metric in record.metrics if metric.name in whole}
-    found |= {known[metric.name]: metric.value for metric in record.metrics if metric.name in known}
-    return pandas.Series({row: found[row] for row in rows.index if row in found}, dtype=float)
-
-
-def _own_name(mteb: str, subsets: tuple[str, ...]) -> str:
-    """How a record calls the main score of a task that stands under no id of the paper."""
-    return "/".join(("zero_shot", mteb, *(["+".join(subsets)] if subsets else [])))
-
-
-def _rows_by_id(place: str) -> Iterable[tuple[str, str]]:
-    """Every id of a place with the row of tasks that it is of; Table I has tasks as columns."""
-    from jtcse.paper.printed import table
-
-    frame = table(place)
-    return frame["column" if place == "table1" else "row"].items()
+    A task that stands under no id of the paper is recorded as ``zero_shot/<name in mteb>``, with its sub-sets if not all.
+    """
+    rows, found = named(place), {metric.name: metric.value for metric in record.metrics}
+    answered: dict[str, float] = {}
+    for row, mteb, subsets in rows[["mteb", "subsets"]].itertuples():
+        name = "/".join(("zero_shot", mteb, *(["+".join(subsets)] if subsets else [])))
+        answered |= {row: found[name]} if name in found else {}
+    if place != "predecessor":  # Table I has tasks as columns
+        ids = table(place)["column" if place == "table1" else "row"]
+        answered |= {row: found[id] for id, row in ids.items() if id in found}
+    return Series({row: answered[row] for row in rows.index if row in answered}, dtype=float)
 
 
 def scored_here(place: str, run: Run) -> HTML:
@@ -104,32 +88,25 @@ def scored_here(place: str, run: Run) -> HTML:
 
     Where there is no record, the words "not run" and the command that makes one.
     """
-    from IPython.display import HTML
-
-    found, asked = records(run), ASKED.get(place, place)
-    command = f"<code>jtcse evaluate --system jtcse --tasks {asked}</code>"
+    found, command = records(run), f"<code>jtcse evaluate --system jtcse --tasks {ASKED.get(place, place)}</code>"
     if not found:
-        words = f"not run. No run record of such tasks is there; {command} makes one."
-        return HTML(piece(f"<p><b>Scored here:</b> {words}</p>"))
+        return _not_scored(f"No run record of such tasks is there; {command} makes one.")
     head = ["encoder", "profile", "date", "hash of the weights", "tasks of this page", "missing", "tasks in all"]
     rows = [_scored_row(record, place) for record in found]
-    return HTML(piece(f"<p>More of them: {command}, say.</p>", box(head, rows, "What was scored here")))
+    return shown(f"<p>More of them: {command}, say.</p>", box(head, rows, "What was scored here"))
+
+
+def _not_scored(words: str) -> HTML:
+    return shown(f"<p><b>Scored here:</b> not run. {words}</p>")
 
 
 def _scored_row(record: RunRecord, place: str) -> str:
-    made, wanted = record.provenance, named(place).index
-    done = answers(record, place).index
+    made, wanted, done = record.provenance, named(place).index, answers(record, place).index
     missing = [row for row in wanted if row not in done]
-    link = f'<a href="runs.html#{run_id(record.profile, record.run)}">{escape(label(record))}</a>'
-    shown = [record.profile, made.started[:10], made.hashes.get("encoder", "–")[:HASH]]
-    shown += [f"{len(done)} of {len(wanted)}", _brief(missing), _in_all(record)]
-    return f"<th scope=row>{link}</th>" + "".join(f"<td>{escape(text)}</td>" for text in shown)
-
-
-def _brief(missing: list[str]) -> str:
-    """The first few names."""
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    return ", ".join(missing[:3]) + more or "none"
+    words = [record.profile, made.started[:10], made.hashes.get("encoder", "–")[:HASH]]
+    words += [f"{len(done)} of {len(wanted)}", ", ".join(missing[:3]) + more or "none", _in_all(record)]
+    return line(run_link(record.profile, record.run, label(record)), words)
 
 
 def _in_all(record: RunRecord) -> str:
@@ -139,39 +116,36 @@ def _in_all(record: RunRecord) -> str:
     return done + "".join(f", first {name.removeprefix('limited-')} rows only" for name in sorted(limited))
 
 
+def number(value: float | None) -> str:
+    """A score in a cell, a dash for none."""
+    return "–" if value is None or value != value else f"{value:.2f}"
+
+
 # -- retrieval -----------------------------------------------------------------------------------------------------
 
 
 def retrieval_beside(run: Run) -> HTML:
     """Table VI's metrics as printed for JTCSE beside means over tasks that were scored here, by encoder and profile."""
-    from IPython.display import HTML
-
     printed = printed_cells("table6")
     found = {f"{label(record)} ({record.profile})": _retrieval(record) for record in records(run)}
     found = {name: values for name, values in found.items() if values}
     if not found:
         known, own = "jtcse evaluate --system jtcse --tasks table6", "--tasks NFCorpus,SciFact"
-        words = f"<code>{known}</code> computes these metrics over the known names, <code>{own}</code> over a list of your own."
-        return HTML(piece(f"<p><b>Scored here:</b> not run. {words}</p>"))
-    names = [name for name in printed.index if any(name in values for values in found.values())]
-    head = ["", "JTCSE, printed", *(f"{name}, mean over {_tasks(values)}" for name, values in found.items())]
-    rows = [
-        f"<th scope=row>{escape(name)}</th><td>{printed[name]:.2f}</td>"
-        + "".join(_number(values[name][0]) if name in values else _number(None) for values in found.values())
-        for name in names
-    ]
-    return HTML(piece(box(head, rows, "Retrieval: printed over unnamed tasks, and scored here over named ones")))
+        return _not_scored(
+            f"<code>{known}</code> computes these metrics over the known names, <code>{own}</code> over a list of your own."
+        )
+    head, rows = ["", "JTCSE, printed"], []
+    for name, values in found.items():
+        counts = " or ".join(str(n) for n in sorted({n for _, n in values.values()}))
+        head.append(f"{name}, mean over {counts} tasks")
+    for name in printed.index:
+        if any(name in values for values in found.values()):
+            here = [values.get(name, (None,))[0] for values in found.values()]
+            rows.append(line(name, map(number, [printed[name], *here])))
+    return shown(box(head, rows, "Retrieval: printed over unnamed tasks, and scored here over named ones"))
 
 
 def _retrieval(record: RunRecord) -> dict[str, tuple[float, int]]:
     """Metrics ``retrieval/<METRIC>/<COLUMN>`` of a record by ``<METRIC>``: points and number of tasks."""
     parts = ((metric.name.split("/"), metric) for metric in record.metrics)
     return {path[1]: (metric.value, metric.n) for path, metric in parts if path[0] == "retrieval" and len(path) == 3}
-
-
-def _tasks(values: dict[str, tuple[float, int]]) -> str:
-    return " or ".join(str(n) for n in sorted({n for _, n in values.values()})) + " tasks"
-
-
-def _number(number: float | None) -> str:
-    return "<td>–</td>" if number is None else f"<td>{number:.2f}</td>"

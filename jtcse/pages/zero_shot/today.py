@@ -5,17 +5,18 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from jtcse.pages.ledger.html import box, piece
-from jtcse.pages.zero_shot.scored import measured, named, printed_cells
+import pandas
+
+from jtcse.core.run import Run
+from jtcse.pages.furniture.html import Markup, box, line, shown, small
+from jtcse.pages.zero_shot.scored import measured, named, number, printed_cells
+from jtcse.paper.printed import references
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame, Series
 
-    from jtcse.core.run import Run
-
 LANGUAGES, OVER_LANGUAGES = "table5", "avg"  # its rows are sub-sets of one task, which public scores know by their mean
-NAME = "white-space:normal;overflow-wrap:anywhere;min-width:10em;max-width:14em"  # a phone shows numbers beside it
 
 
 def public(place: str) -> DataFrame:
@@ -25,16 +26,14 @@ def public(place: str) -> DataFrame:
     scored on some sub-sets only. ``english`` is that of the English sub-set, of tasks with several; a row of Table I that is
     itself the English sub-set has it as its score.
     """
-    import pandas
-
-    from jtcse.paper.printed import references
-
-    rows = _whole_task() if place == LANGUAGES else named(place)
-    known = references()
-    found = known[known["place"] == ("table1" if place == LANGUAGES else place)]
+    rows = named(place)
+    if place == LANGUAGES:  # the one task in all its languages, under the row of their mean
+        rows = rows.loc[["en"]].rename(index={"en": OVER_LANGUAGES}).assign(subsets=[()])
+    found = references().query("place == @known", local_dict={"known": "table1" if place == LANGUAGES else place})
     found = found.merge(rows.rename_axis("row").reset_index(), left_on="task", right_on="mteb")
-    wanted = [not splits or split in splits for split, splits in zip(found["split"], found["splits"], strict=True)]
-    found = found[wanted]
+    found = found[
+        [not splits or split in splits for split, splits in zip(found["split"], found["splits"], strict=True)]
+    ]
     all_of_them = found.groupby("row")["n_subsets"].transform("max")
     part = found["subsets"].map(bool)  # rows of one sub-set of a task: in Table I the English one
     found = found.assign(
@@ -47,11 +46,6 @@ def public(place: str) -> DataFrame:
     return found.groupby(["row", "model"], as_index=False, sort=False)[["score", "english"]].mean()
 
 
-def _whole_task() -> DataFrame:
-    """The one task of Table V in all its languages, under the row of their mean."""
-    return named(LANGUAGES).loc[["en"]].rename(index={"en": OVER_LANGUAGES}).assign(subsets=[()])
-
-
 def present_day(place: str, run: Run | None = None) -> DataFrame:
     """Means of present-day encoders beside JTCSE's printed one, each over the tasks that the encoder has a public score on.
 
@@ -60,27 +54,23 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     Args:
         run: its workspace's records count above the committed ones; None leaves measured means out.
     """
-    import pandas
-
-    cells = printed_cells(place)
-    found = public(place).dropna(subset="score")
+    cells, found = printed_cells(place), public(place).dropna(subset="score")
+    enough = len(named(place)) / 2
     if place == LANGUAGES:
-        found = found[found["row"] == OVER_LANGUAGES]
+        found, enough = found[found["row"] == OVER_LANGUAGES], 1
     of = {model: part.set_index("row")["score"] for model, part in found.groupby("model")}
-    enough = found["row"].nunique() if place == LANGUAGES else len(named(place)) / 2
     parts = {model: scores for model, scores in of.items() if len(scores) >= enough}
     parts = dict(sorted(parts.items(), key=lambda pair: -pair[1].mean()))
     parts |= {} if run is None else {f"{name}, here": scores for name, scores in measured(place, run).items()}
-    rows = {name: _beside(scores, cells) for name, scores in parts.items()}
+    rows = {name: _beside(scores, cells.reindex(scores.index)) for name, scores in parts.items()}
     frame = pandas.DataFrame.from_dict(
         rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"]
     )
     return frame if len(cells) else frame[["tasks", "its mean"]]
 
 
-def _beside(scores: Series, cells: Series) -> tuple[int, float, float, int]:
+def _beside(scores: Series, same: Series) -> tuple[int, float, float, int]:
     """How many rows, their mean, JTCSE's printed mean over the same, and on how many the scores are above it."""
-    same = cells.reindex(scores.index)
     return len(scores), scores.mean(), same.mean(), int((scores > same).sum())
 
 
@@ -102,18 +92,12 @@ def worth(place: str) -> Worth:
 
     Of ``predecessor`` nothing is printed: ``printed`` and ``lowest_printed`` are NaN, ``ahead`` is 0.
     """
-    frame = present_day(place)
-    best, least = frame.iloc[0], frame.iloc[-1]
-    return Worth(
-        encoder=_short(str(frame.index[0])),
-        mean=float(best["its mean"]),
-        printed=float(best.get("JTCSE, printed", "nan")),
-        tasks=int(best["tasks"]),
-        ahead=int(best.get("ahead on", 0)),
-        lowest=_short(str(frame.index[-1])),
-        lowest_mean=float(least["its mean"]),
-        lowest_printed=float(least.get("JTCSE, printed", "nan")),
-    )
+    frame = present_day(place).rename(index=_short)
+    frame = frame.reindex(columns=["tasks", "its mean", "JTCSE, printed", "ahead on"])
+    (best, least), names = frame.iloc[[0, -1]].itertuples(index=False, name=None), frame.index
+    tasks, mean, printed, ahead = best
+    ahead = 0 if ahead != ahead else int(ahead)
+    return Worth(names[0], mean, printed, int(tasks), ahead, names[-1], least[1], least[2])
 
 
 def _short(model: str) -> str:
@@ -126,27 +110,27 @@ def _short(model: str) -> str:
 def task_by_task(place: str, run: Run) -> HTML:
     """A row a task: JTCSE's printed score, what was scored here, public scores of present-day encoders, in points.
 
-    Under the name of a task stands its benchmark, where other tasks are of it as well.
+    Under the name of a task stands its benchmark, where other tasks are of it as well; the English sub-set stands small under
+    the mean over all.
     """
-    from IPython.display import HTML
-
-    cells, here, there = printed_cells(place), measured(place, run), _public_cells(place)
-    models = list(dict.fromkeys(model for _, model in there))
-    columns = ([cells] if len(cells) else []) + list(here.values())
-    head = ["task", *(["JTCSE, printed"] if len(cells) else []), *(f"{name}, here" for name in here)]
-    rows = [
-        _name(row, benchmark)
-        + "".join(_cell(column.get(row)) for column in columns)
-        + "".join(there.get((row, model), _cell(None)) for model in models)
-        for row, benchmark in _rows(place)
-    ]
+    cells, here, there = printed_cells(place), measured(place, run), public(place)
+    columns = ({"JTCSE, printed": cells} if len(cells) else {}) | {f"{name}, here": some for name, some in here.items()}
+    models = list(dict.fromkeys(there["model"]))
+    texts = {(one.row, one.model): _with_english(one.score, one.english) for one in there.itertuples()}
+    rows = []
+    for row, benchmark in _rows(place):
+        known = [number(column.get(row)) for column in columns.values()]
+        rows.append(line(_named(row, benchmark), known + [texts.get((row, model), "–") for model in models], "task"))
     label = "Task by task: printed, scored here, and public scores of present-day encoders"
-    return HTML(piece(box([*head, *map(_short, models)], rows, label)))
+    return shown(box(["task", *columns, *map(_short, models)], rows, label))
 
 
-def _name(row: str, benchmark: str) -> str:
-    part = f'<small style="display:block;font-weight:400">{escape(benchmark)}</small>' if benchmark else ""
-    return f'<th scope=row style="{NAME}">{escape(row)}{part}</th>'
+def _named(row: str, benchmark: str) -> Markup:
+    return Markup(escape(row) + small(benchmark))
+
+
+def _with_english(score: float, english: float) -> Markup:
+    return Markup(number(score) + small("" if english != english else f"English {english:.2f}"))
 
 
 def _rows(place: str) -> list[tuple[str, str]]:
@@ -154,19 +138,3 @@ def _rows(place: str) -> list[tuple[str, str]]:
     found = named(place)["source"]
     shared = found.where(found.duplicated(keep=False) & (place != LANGUAGES), "")
     return [*shared.items(), *([(OVER_LANGUAGES, "")] if place == LANGUAGES else [])]
-
-
-def _public_cells(place: str) -> dict[tuple[str, str], str]:
-    """Cells by row and encoder; the English sub-set stands small under the mean over all."""
-    frame = public(place)
-    return {
-        (row, model): _cell(score, "" if english != english else f"<small>English {english:.2f}</small>")
-        for row, model, score, english in zip(
-            frame["row"], frame["model"], frame["score"], frame["english"], strict=True
-        )
-    }
-
-
-def _cell(number: float | None, more: str = "") -> str:
-    text = "–" if number is None or number != number else f"{number:.2f}"
-    return f"<td>{text}{more}</td>"

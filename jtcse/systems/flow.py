@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.batches import Batch
 from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
@@ -115,7 +115,7 @@ class _Likelihood(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
-            (u,) = in_order(batch, [[self._frozen[0].plain(tokens, mask)] for tokens, mask in batch.groups])
+            u = batch.read(self._frozen[0].plain)
         with torch.autocast(u.device.type, enabled=False):
             z, volume = self.flow.with_volume(u[0].to(self.flow.centre.dtype))
         return {"z": z[None], "volume": volume[None]}
@@ -129,13 +129,11 @@ class BERTFlow(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(self, encoder: MappedEncoder, corpus: Sequence[str], settings: Settings) -> None:
         encoder.model.eval().requires_grad_(False)
         super().__init__(_Likelihood(encoder), encoder.tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``likelihood``: -log2 p(u) / d in bits a coordinate, mean over sentences, as in the authors' code."""

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -105,7 +104,7 @@ def mutual_information(local: Tensor, mask: Tensor) -> Tensor:
 
 
 class ISBERT(SentenceObjective):
-    """Mutual information between each token and its sentence, against the batch's other sentences.
+    """Mutual information between each token and its sentence, against the batch's other sentences; no sentence comes twice.
 
     Args:
         model, tokenizer: a stock tower.
@@ -113,12 +112,10 @@ class ISBERT(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(self, model, tokenizer, convolutions: Convolutions, corpus: Sequence[str], settings: Settings) -> None:
         super().__init__(LocalTower(model, convolutions, settings.max_length), tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``information``."""

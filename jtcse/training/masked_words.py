@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,7 +18,7 @@ from jtcse.core.config import Rate, Training
 from jtcse.core.device import device
 from jtcse.core.errors import UserError
 from jtcse.core.hub import unreachable
-from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.batches import Batch
 from jtcse.encoders.loading import check_weights
 from jtcse.training.objective import SentenceObjective
 
@@ -194,7 +193,7 @@ class _Guesser(nn.Module):
         self.model, self.masker = model, masker
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return {"words": in_order(batch, [[self._group(tokens, mask)] for tokens, mask in batch.groups])[0]}
+        return {"words": batch.read(self._group)}
 
     def _group(self, tokens: Tensor, mask: Tensor) -> Tensor:
         hidden, chosen = self.masker.hide(tokens)
@@ -203,7 +202,7 @@ class _Guesser(nn.Module):
 
 
 class MaskedWords(SentenceObjective):
-    """Objective: a stock masked-language model guesses hidden words.
+    """Objective: a stock masked-language model guesses hidden words of each sentence.
 
     Args:
         model: stock masked-language model.
@@ -212,12 +211,10 @@ class MaskedWords(SentenceObjective):
         rate: share of the words that are hidden.
     """
 
+    copies = 1
+
     def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Training, rate: float) -> None:
         super().__init__(_Guesser(model, make_masker(tokenizer, rate)), tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mlm``, mean over hidden words."""

@@ -29,9 +29,12 @@ class Batch:
         """The same batch, with what a subclass adds to it, on a device."""
         return type(self)(**{name: _moved(value, place) for name, value in vars(self).items()})
 
-    def read(self, reader: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """What a reader of (m, l) ids and mask makes of the groups, (m, ...) each, in the batch's order: (v, n, ...)."""
-        return in_order(self, [[reader(*group)] for group in self.groups])[0]
+    def read(self, reader: Callable[..., Tensor], *beside: Sequence) -> Tensor:
+        """What a reader of (m, l) ids and mask makes of the groups, (m, ...) each, in the batch's order: (v, n, ...).
+
+        ``beside``: lists of what the reader is given with each group.
+        """
+        return in_order(self, [[reader(*group, *more)] for group, *more in zip(self.groups, *beside, strict=True)])[0]
 
 
 def _moved(value: Any, place: torch.device) -> Any:

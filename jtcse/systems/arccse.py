@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
-from jtcse.method.losses import cosine
+from jtcse.method.losses import cosine, lift
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import one_tower
 from jtcse.training.objective import TowerObjective, draws
@@ -96,7 +96,6 @@ def arc_info_nce(h: Tensor, h_plus: Tensor, temperature: float, margin: float) -
     Args:
         margin: m, in radians.
     """
-    lift = (lambda x: x) if h.dtype == torch.float64 else Tensor.float
     u, v = F.normalize(lift(h), dim=-1), F.normalize(lift(h_plus), dim=-1)
     logits = u @ v.T
     cos = (u * v).sum(-1)

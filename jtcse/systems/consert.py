@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jtcse.core.config import Probability
-from jtcse.encoders.batches import Batch, headed, in_order
+from jtcse.encoders.batches import Batch, headed
 from jtcse.encoders.loading import usable_positions
 from jtcse.encoders.pooling import pool
 from jtcse.method.losses import info_nce_2n
@@ -70,9 +70,7 @@ class ChangingTower(nn.Module):
 
     def forward(self, batch: ChangedBatch) -> dict[str, Tensor]:
         """Vectors of a batch."""
-        groups = zip(batch.groups, batch.places, batch.kept, strict=True)
-        (means,) = in_order(batch, [[self._mean(*group, places, kept)] for group, places, kept in groups])
-        return {"z": headed(self.head, means)}
+        return {"z": headed(self.head, batch.read(self._mean, batch.places, batch.kept))}
 
     def _mean(self, ids: Tensor, mask: Tensor, places: Tensor, kept: Tensor) -> Tensor:
         # behind the layer norm of the embeddings, as the authors have it: inputs_embeds would come before it

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count, LearningRate, Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, in_order
+from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer, one_tower
@@ -29,7 +29,7 @@ from jtcse.training.masked_words import (
     mean_of_sums,
     open_masked_model,
 )
-from jtcse.training.objective import TowerObjective
+from jtcse.training.objective import TowerObjective, seeded
 
 OWN = "own"
 
@@ -95,8 +95,7 @@ class Discriminator(nn.Module):
         body.pooler = None
         self.embeddings = body.embeddings
         self.body = layers_only(body)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.classes = nn.Linear(model.config.hidden_size, 2).to(next(model.parameters()).device)
 
     def forward(self, words: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
@@ -115,9 +114,7 @@ class _Detecting(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         found = self.tower(batch)
-        vectors = by_group(batch, found["z"])
-        sums = [[self._group(*group, z)] for group, z in zip(batch.groups, vectors, strict=True)]
-        return found | {"detection": in_order(batch, sums)[0]}
+        return found | {"detection": batch.read(self._group, by_group(batch, found["z"]))}
 
     def _group(self, tokens: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
         words = self.editor(tokens, mask)

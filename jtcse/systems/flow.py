@@ -21,7 +21,7 @@ from jtcse.encoders.batches import Batch
 from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 SYSTEM = "flow"
 
@@ -148,8 +148,7 @@ def make(shop: Trainer) -> MappedEncoder:
     s = shop.settings
     plain = shop.encoder(*shop.tower())
     mean, covariance, _ = moments(plain.encode, shop.corpus[: s.first_look])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(shop.stream("flow"))
+    with seeded(shop.stream("flow")):
         flow = SentenceFlow(len(mean), s.flow_steps, s.flow_width, s.coupling)
     flow.standardise(mean, np.sqrt(np.diag(covariance).clip(min=0)))
     shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count, Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, in_order
+from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer, one_tower
@@ -79,9 +79,7 @@ class _Informed(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         found = self.tower(batch)
-        vectors = by_group(batch, found["h"])
-        sums = [[self._group(*group, h)] for group, h in zip(batch.groups, vectors, strict=True)]
-        return found | {"words": in_order(batch, sums)[0]}
+        return found | {"words": batch.read(self._group, by_group(batch, found["h"]))}
 
     def _group(self, tokens: Tensor, mask: Tensor, cls: Tensor) -> Tensor:
         hidden, chosen = self.masker.hide(tokens)

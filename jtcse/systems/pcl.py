@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower, headed
-from jtcse.method.losses import info_nce
+from jtcse.method.losses import info_nce, lift
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer, one_tower
 from jtcse.training.objective import TowerObjective, draws, off_diagonal
@@ -98,13 +98,9 @@ def similarities(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     Returns:
         (n, v - 1 + n - 1): the sentence's other views, then the first views of the other sentences.
     """
-    anchors, others = F.normalize(_lift(a[0]), dim=-1), F.normalize(_lift(b), dim=-1)
+    anchors, others = F.normalize(lift(a[0]), dim=-1), F.normalize(lift(b), dim=-1)
     own = torch.einsum("nd,vnd->nv", anchors, others[1:])
     return torch.cat([own, off_diagonal(anchors @ others[0].T)], dim=1) / temperature
-
-
-def _lift(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def positives(z: Tensor, temperature: float) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.encoder import Encoder, all_towers
 from jtcse.method.losses import cosine_matrix, info_nce
 from jtcse.systems.settings import SystemSettings, fragment
 from jtcse.systems.trainer import Trainer, one_tower
@@ -146,7 +146,7 @@ def teacher(shop: Trainer, name: str) -> Encoder:
     from jtcse.systems.opening import open_model
 
     found = shop.trained(name) if name in fragment(shop.name).needs else open_model(name, precision=shop.precision)
-    for tower in getattr(found, "encoders", [found]):
+    for tower in all_towers(found):
         check_vocabulary(tower, name)
         if hasattr(tower, "max_length"):
             tower.max_length = min(tower.max_length, shop.settings.max_length)

@@ -21,7 +21,7 @@ from jtcse.encoders.encoder import Encoder
 from jtcse.encoders.pooling import pool
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 
 class Settings(SystemSettings):
@@ -48,8 +48,7 @@ class Siamese(nn.Module):
     def __init__(self, model, pooling: str, seed: int) -> None:
         super().__init__()
         self.model, self.pooling = model, pooling
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.classifier = nn.Linear(3 * model.config.hidden_size, len(LABELS))
         self.classifier.to(next(model.parameters()).device)
 

@@ -20,7 +20,7 @@ from jtcse.core.errors import UserError
 from jtcse.core.hub import unreachable
 from jtcse.encoders.batches import Batch
 from jtcse.encoders.loading import check_weights
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 MASKED, RANDOM = 0.8, 0.1
 """Of the words that are hidden: the share that becomes the mask token, and the share that becomes any word (BERT's)."""
@@ -75,8 +75,7 @@ def fresh_masked_model(model, seed: int):
     """
     from transformers import AutoModelForMaskedLM
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         try:
             made = AutoModelForMaskedLM.from_config(model.config)
         except ValueError as error:
@@ -149,8 +148,7 @@ def fresh_layers(config, count: int, seed: int):
 
     shape = copy.deepcopy(config)
     shape.num_hidden_layers = count
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         made = AutoModel.from_config(shape)
     made.pooler = None
     return layers_only(made)

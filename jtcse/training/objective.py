@@ -7,7 +7,8 @@ some sentences, and ``parts``, the named parts of the loss. Everything that is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -89,6 +90,14 @@ def draws(seed: int, row: int, name: int = 0) -> np.random.Generator:
     return np.random.default_rng((seed, int(row), name) if name else (seed, int(row)))
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch draws from a seed; its stream outside goes on as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def make_head(kind: str, width: int, seed: int) -> nn.Module:
     """A projection head with fresh weights, (n, d) -> (n, d).
 
@@ -101,8 +110,7 @@ def make_head(kind: str, width: int, seed: int) -> nn.Module:
     """
     if kind == "none":
         return nn.Identity()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if kind == "mlp":
             dense = nn.Linear(width, width)
             nn.init.normal_(dense.weight, std=0.02)  # as BERT's own layers start

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.core.config import Rate
-from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import cosine, lift
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import one_tower
+from jtcse.training.masked_words import mask_token
 from jtcse.training.objective import TowerObjective, draws
 
 
@@ -138,11 +138,7 @@ class ArcCSE(TowerObjective):
 
     @staticmethod
     def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
-        if tokenizer.mask_token_id is None:
-            raise UserError(
-                "ArcCSE masks words, and this tower's tokenizer has no mask token; take an encoder of masked "
-                "language modelling, such as BERT or RoBERTa"
-            )
+        mask_token(tokenizer)  # now, rather than at the first triplet
         return PairsAndTriplets(model, head)
 
     def batch(self, rows: np.ndarray, seed: int) -> TripletBatch:

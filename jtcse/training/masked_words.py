@@ -56,12 +56,21 @@ def make_masker(tokenizer, rate: float) -> Masker:
     Raises:
         UserError: the tokenizer has no mask token.
     """
+    return Masker(torch.tensor(sorted(tokenizer.all_special_ids)), mask_token(tokenizer), len(tokenizer), rate)
+
+
+def mask_token(tokenizer) -> int:
+    """Id of the mask token.
+
+    Raises:
+        UserError: there is none.
+    """
     if tokenizer.mask_token_id is None:
         raise UserError(
             "the encoder's tokenizer has no mask token, by which words are hidden; take an encoder that was pre-trained "
             "on masked words, such as BERT or RoBERTa"
         )
-    return Masker(torch.tensor(sorted(tokenizer.all_special_ids)), tokenizer.mask_token_id, len(tokenizer), rate)
+    return tokenizer.mask_token_id
 
 
 # -- models ----------------------------------------------------------------------------------------

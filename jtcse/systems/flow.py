@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -151,11 +151,8 @@ def make(shop: Trainer) -> MappedEncoder:
     with seeded(shop.stream("flow")):
         flow = SentenceFlow(len(mean), s.flow_steps, s.flow_width, s.coupling)
     flow.standardise(mean, np.sqrt(np.diag(covariance).clip(min=0)))
-    shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
-    encoder = MappedEncoder(plain.model, plain.tokenizer, flow, SYSTEM, **shape)
+    encoder = MappedEncoder.behind(plain, flow, SYSTEM)
     return shop.train(BERTFlow(encoder, shop.corpus, s), encoder)
 
 
-def open_saved(folder: Path, described: dict[str, Any], precision: str) -> MappedEncoder:
-    """What was saved."""
-    return open_mapped(folder, described, precision, SentenceFlow)
+open_saved = partial(open_mapped, build=SentenceFlow)

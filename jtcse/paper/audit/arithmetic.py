@@ -27,7 +27,7 @@ def averages(frame: DataFrame) -> Iterator[Finding | None]:
     evaluation code averages scores that were rounded before.
     """
     texts = numbers_of(frame)
-    for id, cells in _averaged(frame, texts):
+    for id, cells in _known_averages(frame, texts):
         yield _average(id, {name: texts[name] for name in (id, *cells)}, frame, texts)
 
 
@@ -39,7 +39,7 @@ def margins(frame: DataFrame) -> DataFrame:
     import pandas as pd
 
     texts, rows = numbers_of(frame), {}
-    for id, cells in _averaged(frame, texts):
+    for id, cells in _known_averages(frame, texts):
         parts = Interval.mean([Interval.of(texts[cell]) for cell in cells])
         mean = (parts.low + parts.high) / 2
         allowed = parts.high - mean + half_unit(texts[id])
@@ -47,14 +47,14 @@ def margins(frame: DataFrame) -> DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["place", "printed", "mean", "allowed"])
 
 
-def _averaged(frame: DataFrame, texts: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
+def _known_averages(frame: DataFrame, texts: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
     """Ids of averages with the ids of the cells that they are over, where all of them are known."""
-    for id, cells in _all_averages(frame):
+    for id, cells in _averaged(frame):
         if id in texts and cells and all(cell in texts for cell in cells):
             yield id, cells
 
 
-def _all_averages(frame: DataFrame) -> Iterator[tuple[str, list[str]]]:
+def _averaged(frame: DataFrame) -> Iterator[tuple[str, list[str]]]:
     for group, row in dict.fromkeys(
         zip(*(frame[frame["place"] == "table1"][c] for c in ("group", "row")), strict=True)
     ):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jtcse.cli import evaluate, publish, race, reading, release, rerun, systems
+from jtcse.cli.options import Profile, Turned, Workdir, run_of
 from jtcse.core.errors import UserError, check_choice, unknown
 
 app = typer.Typer(
@@ -18,15 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="JTCSE, reproduced: train, measure and read the paper's twin-tower sentence encoder.",
 )
-Profile = Annotated[
-    str, typer.Option(help="Profile: embedded, mini, rung_narrow, rung_bert, paper_bert or paper_roberta.")
-]
-Turned = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")
-]
-Workdir = Annotated[
-    Path | None, typer.Option(help="Where data, models and records are kept; by default build/PROFILE.")
-]
 
 
 @app.callback()
@@ -135,12 +127,9 @@ def tune(settings: Turned = None, profile: Profile = "embedded", workdir: Workdi
 
         jtcse tune --profile embedded tuning.stage2_rates=[1e-6,1e-5]
     """
-    from jtcse.core.config import load_settings, parse_assignments
-    from jtcse.core.run import Run, Workspace
     from jtcse.experiments.tuning import tune as try_all
 
-    loaded = load_settings(profile, parse_assignments(settings or []))
-    record = try_all(Run("tuning", profile, loaded, Workspace(workdir or Path("build") / profile)))
+    record = try_all(run_of("tuning", profile, workdir, settings))
     for metric in record.metrics:
         if metric.unit != "points":
             typer.echo(f"{metric.name}: {metric.value:g}")
@@ -148,15 +137,10 @@ def tune(settings: Turned = None, profile: Profile = "embedded", workdir: Workdi
 
 def _stage(name: str, make, profile: str, workdir: Path | None, settings: list[str] | None) -> None:
     """Make one product and say where it is and how it scored."""
-    from jtcse.core.config import load_settings, parse_assignments
-    from jtcse.core.run import Run, Workspace
-
-    loaded = load_settings(profile, parse_assignments(settings or []))
-    result = make(Run(f"train_{name}", profile, loaded, Workspace(workdir or Path("build") / profile)))
+    result = make(run_of(f"train_{name}", profile, workdir, settings))
     score = getattr(result, "best_score", None)
-    typer.echo(
-        f"{name}: done" + (f", development score {score:.2f} at step {result.best_step}" if score is not None else "")
-    )
+    said = "" if score is None else f", development score {score:.2f} at step {result.best_step}"
+    typer.echo(f"{name}: done{said}")
 
 
 @app.command()

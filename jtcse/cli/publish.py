@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Profile = Annotated[str, typer.Option(help="Profile whose run is meant.")]
+from jtcse.cli.options import Profile, Workdir
 
 
 def publish(
     profile: Profile = "mini",
-    workdir: Annotated[Path | None, typer.Option(help="Workspace of the run; by default build/PROFILE.")] = None,
+    workdir: Workdir = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Publish what is whole, and say in the book what was not run.")
     ] = False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jtcse.cli.options import Profile, Turned, Workdir, run_of
 from jtcse.core.errors import UserError
+from jtcse.experiments.race.command import run_race
 
 
 def register(app: typer.Typer) -> None:
@@ -16,11 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def race(
-    settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as race.steps=50.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Profile that trains, such as embedded or mini.")] = "embedded",
-    workdir: Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")] = None,
+    settings: Turned = None,
+    profile: Profile = "embedded",
+    workdir: Workdir = None,
     systems: Annotated[
         str | None, typer.Option(help="Names such as esimcse,pcl, with what they need, and simcse; by default all.")
     ] = None,
@@ -46,15 +45,12 @@ def race(
     """
     from rich.console import Console
 
-    from jtcse.core.config import load_settings, parse_assignments
-    from jtcse.core.run import Run, Workspace
-    from jtcse.experiments.race.command import run_race
+    from jtcse.core.config import parse_assignments
 
     turned = parse_assignments(settings or [])
     if seeds is not None:
         turned["race.seeds"] = _numbers(seeds)
-    loaded = load_settings(profile, turned)
-    run = Run("race", profile, loaded, Workspace(workdir or Path("build") / profile))
+    run = run_of("race", profile, workdir, turned)
     run_race(run, systems.split(",") if systems else None, jobs, Console(highlight=False), only_plan=plan)
 
 

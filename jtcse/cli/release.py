@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jtcse.cli.options import Profile, Workdir, workspace_of
+
 
 def register(app: typer.Typer) -> None:
     """Give ``jtcse release`` to the command line."""
@@ -15,11 +17,9 @@ def register(app: typer.Typer) -> None:
 
 def release(
     out: Annotated[Path, typer.Argument(help="Folder to write; new or empty.")],
-    profile: Annotated[
-        str, typer.Option(help="Profile that trained the model, such as mini or embedded.")
-    ] = "embedded",
+    profile: Profile = "embedded",
     system: Annotated[str, typer.Option(help="distilled, tower_1 or tower_2.")] = "distilled",
-    workdir: Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")] = None,
+    workdir: Workdir = None,
 ) -> None:
     """Write a trained encoder as a folder that SentenceTransformer opens, with a model card made from the run records.
 
@@ -32,10 +32,9 @@ def release(
 
         jtcse release first-tower --profile mini --system tower_1
     """
-    from jtcse.core.run import Workspace
     from jtcse.pipeline.release import release as write
 
-    story = write(out, profile, Workspace(workdir or Path("build") / profile), system)
+    story = write(out, profile, workspace_of(profile, workdir), system)
     typer.echo(f"{out}: opens by SentenceTransformer; its model card is README.md")
     if story.scores is None:
         typer.echo(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jtcse.cli.options import run_of
+
 app = typer.Typer(help="The systems of Table I: list them, or show the card of one.", rich_markup_mode="markdown")
 
 
@@ -87,10 +89,8 @@ def train(system: str, seed: int, profile: str, workdir: Path | None, words: lis
 
 def _run(profile: str, workdir: Path | None, words: list[str]):
     """The run of a profile, and of the words those that are settings of a system."""
-    from jtcse.core.config import load_settings, parse_assignments
-    from jtcse.core.run import Run, Workspace
+    from jtcse.core.config import parse_assignments
 
     turned = parse_assignments(words)
     own = {name: value for name, value in turned.items() if "." not in name}
-    settings = load_settings(profile, {name: v for name, v in turned.items() if name not in own})
-    return Run("train_system", profile, settings, Workspace(workdir or Path("build") / profile)), own
+    return run_of("train_system", profile, workdir, {name: v for name, v in turned.items() if name not in own}), own

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from jtcse.core.errors import NoRoom, UserError
 
@@ -42,14 +43,20 @@ def _is_full(error: Exception) -> bool:
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:
     """Write ``data`` under a temporary name, then move it over ``path``: a kill leaves the old file or the new one."""
+    with new_file(path) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def new_file(path: Path | str) -> Iterator[BinaryIO]:
+    """A stream to a temporary file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     path = Path(path)
-    payload = data.encode() if isinstance(data, str) else data
     with _speaking_of_full_disks(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(payload)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.chmod(name, 0o644)

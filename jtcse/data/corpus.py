@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import functools
 import mmap
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import overload
 
 import numpy as np
 
 from jtcse.core.errors import UserError
-from jtcse.core.files import FULL, sha256, write_atomically
+from jtcse.core.files import new_file, sha256, write_atomically
 from jtcse.data.pairs import evenly_spaced
 from jtcse.data.sources import clean, read_source
 
@@ -179,28 +177,11 @@ def _write_thinned(lines: Iterable[str], out: Path, limit: int, name: str) -> Li
 
 def _write_lines(lines: Iterable[str], out: Path, notes: list[str], name: str) -> None:
     """``notes`` may still grow while the lines are drawn."""
-    with _new_file(out) as stream:
+    with new_file(out) as stream:
         stream.writelines(line.encode("utf-8") + b"\n" for line in lines)
         if not stream.tell():
             raise UserError(f"{name} has no sentence in it; expected text, one sentence a line")
     write_atomically(_beside(out, "notes"), "".join(f"{note}\n" for note in notes))
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream to a temporary file that takes the place of ``path`` when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        if error.errno in FULL:
-            raise UserError(f"no room left to write {path}; free some space and run this again") from error
-        raise
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _beside(path: Path, kind: str) -> Path:
@@ -228,7 +209,7 @@ def _write_index(path: Path, index: Path, stamp: list[int]) -> None:
     ends = sum(int(np.count_nonzero(text[at : at + BLOCK] == NEWLINE)) for at in blocks)
     last = [] if text[-1] == NEWLINE else [len(text)]  # the last line may lack its newline
     head = {"descr": "<i8", "fortran_order": False, "shape": (len(stamp) + 1 + ends + len(last),)}
-    with _new_file(index) as stream:
+    with new_file(index) as stream:
         np.lib.format.write_array_header_1_0(stream, head)
         stream.write(np.array([*stamp, 0], dtype="<i8").tobytes())
         for at in blocks:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,9 +29,23 @@ class Batch:
     views: int
     texts: list[list[str]]
 
-    def to(self, place: torch.device) -> Batch:
-        """The same batch on a device."""
-        return Batch([(i.to(place), m.to(place)) for i, m in self.groups], self.order.to(place), self.views, self.texts)
+    def to(self, place: torch.device) -> Self:
+        """The same batch, with what a subclass adds to it, on a device."""
+        return type(self)(**{name: _moved(value, place) for name, value in vars(self).items()})
+
+    def read(self, reader: Callable[..., Tensor], *beside: Sequence) -> Tensor:
+        """What a reader of (m, l) ids and mask makes of the groups, (m, ...) each, in the batch's order: (v, n, ...).
+
+        ``beside``: lists of what the reader is given with each group.
+        """
+        return in_order(self, [[reader(*group, *more)] for group, *more in zip(self.groups, *beside, strict=True)])[0]
+
+
+def _moved(value: Any, place: torch.device) -> Any:
+    """Tensors and batches on a device, also those in lists and tuples; all else as it is."""
+    if isinstance(value, Tensor | Batch):
+        return value.to(place)
+    return type(value)(_moved(one, place) for one in value) if isinstance(value, list | tuple) else value
 
 
 def make_batch(texts: Sequence[Sequence[str]], tokenizer, max_length: int, length_groups: int = 1) -> Batch:
@@ -71,10 +86,13 @@ class Tower(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Vectors of a batch."""
-        (h,) = in_order(
-            batch, [[self.model(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in batch.groups]
-        )
-        return {"h": h, "z": self.head(h.flatten(0, 1)).unflatten(0, h.shape[:2])}
+        h = batch.read(lambda ids, mask: self.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0])
+        return {"h": h, "z": headed(self.head, h)}
+
+
+def headed(head: nn.Module, h: Tensor) -> Tensor:
+    """What a head makes of all views at once: (v, n, d) -> (v, n, d)."""
+    return head(h.flatten(0, 1)).unflatten(0, h.shape[:2])
 
 
 def check_same_words(first, second) -> None:

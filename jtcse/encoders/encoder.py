@@ -135,6 +135,11 @@ class SumEncoder:
             describe(fresh, names, self.weights, self.encoders[0])
 
 
+def all_towers(encoder: Encoder) -> list[Encoder]:
+    """What an encoder sums, first ones first; itself where it is no sum."""
+    return [tower for one in getattr(encoder, "encoders", ()) for tower in all_towers(one)] or [encoder]
+
+
 def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], encoder: TowerEncoder) -> None:
     """Write the description by which ``open_encoder`` opens the folder as it was."""
     settings = {

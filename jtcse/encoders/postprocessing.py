@@ -47,6 +47,12 @@ class MappedEncoder(TowerEncoder):
         super().__init__(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
         self.mapping, self.system = mapping.to(next(model.parameters()).device), system
 
+    @classmethod
+    def behind(cls, plain: TowerEncoder, mapping: nn.Module, system: str) -> MappedEncoder:
+        """An encoder as it is, with a map behind it."""
+        shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
+        return cls(plain.model, plain.tokenizer, mapping, system, **shape)
+
     @property
     def width(self) -> int:
         """Numbers of a mapped vector."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,14 +40,12 @@ class Distillation(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(
         self, model, tokenizer, teacher: Encoder, corpus: Sequence[str], settings: DistillationSettings
     ) -> None:
         super().__init__(_Student(model, teacher), tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mse``, mean over sentences and coordinates."""

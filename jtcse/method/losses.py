@@ -22,7 +22,8 @@ NEGATIVE_COSINE = 1e-4
 """What takes the place of a cosine below it in -log cos (authors' code; the paper's Eq. 13 is undefined there)."""
 
 
-def _lift(x: Tensor) -> Tensor:
+def lift(x: Tensor) -> Tensor:
+    """Half-precision numbers as float32; float32 and float64 stay."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
@@ -48,12 +49,12 @@ def _norm(x: Tensor) -> Tensor:
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosine of the angle between rows: (n, d), (n, d) -> (n,)."""
-    return (F.normalize(_lift(a), dim=-1) * F.normalize(_lift(b), dim=-1)).sum(-1)
+    return (F.normalize(lift(a), dim=-1) * F.normalize(lift(b), dim=-1)).sum(-1)
 
 
 def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     """Cosine of every row of ``a`` with every row of ``b``: (n, d), (m, d) -> (n, m), as one matrix product."""
-    return F.normalize(_lift(a), dim=-1) @ F.normalize(_lift(b), dim=-1).T
+    return F.normalize(lift(a), dim=-1) @ F.normalize(lift(b), dim=-1).T
 
 
 def info_nce(h: Tensor, h_plus: Tensor, temperature: float = 0.05) -> Tensor:
@@ -97,7 +98,7 @@ def tmc(h: Tensor, h_plus: Tensor) -> Tensor:
     Two zero vectors give 0. Without unit: scaling both vectors changes nothing.
     """
     _check_pair(h, h_plus)
-    h, h_plus = _lift(h), _lift(h_plus)
+    h, h_plus = lift(h), lift(h_plus)
     total = _norm(h) + _norm(h_plus)
     return _norm(h - h_plus) / total.clamp_min(torch.finfo(total.dtype).tiny)
 
@@ -109,7 +110,7 @@ def tmc_cosine_law(h: Tensor, h_plus: Tensor) -> Tensor:
               {\lVert h\rVert + \lVert h^+\rVert}
     """
     _check_pair(h, h_plus)
-    a, b = _norm(_lift(h)), _norm(_lift(h_plus))
+    a, b = _norm(lift(h)), _norm(lift(h_plus))
     square = a**2 + b**2 - 2 * a * b * cosine(h, h_plus)
     return _sqrt(square) / (a + b).clamp_min(torch.finfo(a.dtype).tiny)
 

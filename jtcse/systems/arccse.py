@@ -18,13 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.core.config import Rate
-from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, batch_of, token_ids
-from jtcse.encoders.encoder import Encoder
-from jtcse.method.losses import cosine
+from jtcse.encoders.batches import Batch, Tower
+from jtcse.method.losses import cosine, lift
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective, draws
+from jtcse.systems.trainer import one_tower
+from jtcse.training.masked_words import mask_token
+from jtcse.training.objective import TowerObjective, draws
 
 
 class Settings(SystemSettings):
@@ -50,12 +49,6 @@ class TripletBatch(Batch):
 
     triplets: Batch | None
     rows: Tensor
-
-    def to(self, place: torch.device) -> TripletBatch:
-        """The same batch on a device."""
-        pairs = super().to(place)
-        triplets = None if self.triplets is None else self.triplets.to(place)
-        return TripletBatch(pairs.groups, pairs.order, pairs.views, pairs.texts, triplets, self.rows.to(place))
 
 
 class PairsAndTriplets(nn.Module):
@@ -103,7 +96,6 @@ def arc_info_nce(h: Tensor, h_plus: Tensor, temperature: float, margin: float) -
     Args:
         margin: m, in radians.
     """
-    lift = (lambda x: x) if h.dtype == torch.float64 else Tensor.float
     u, v = F.normalize(lift(h), dim=-1), F.normalize(lift(h_plus), dim=-1)
     logits = u @ v.T
     cos = (u * v).sum(-1)
@@ -137,41 +129,28 @@ def nested_masks(count: int, rates: Sequence[float], draw: np.random.Generator) 
     return [slice(inner, inner + short), slice(start, start + long)]
 
 
-class ArcCSE(SentenceObjective):
+class ArcCSE(TowerObjective):
     """Angular InfoNCE between two dropout views, and the order of nested masks.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head.
     Raises:
         UserError: a tokenizer without a mask token.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
-        if tokenizer.mask_token_id is None:
-            raise UserError(
-                "ArcCSE masks words, and this tower's tokenizer has no mask token; take an encoder of masked "
-                "language modelling, such as BERT or RoBERTa"
-            )
-        super().__init__(PairsAndTriplets(model, head), tokenizer, corpus, settings)
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
+        mask_token(tokenizer)  # now, rather than at the first triplet
+        return PairsAndTriplets(model, head)
 
     def batch(self, rows: np.ndarray, seed: int) -> TripletBatch:
         """Each sentence twice, and triplets of the long ones; their masks are drawn from (seed, row)."""
         texts = self.sentences(rows)
-        ids = token_ids(texts, self.tokenizer, self.settings.max_length)
-        pairs = self._batch([ids, ids], texts)
+        ids = self.token_ids(texts)
+        pairs = self.batch_of([ids, ids], texts)
         long = [place for place in range(len(ids)) if self._has_triplet(ids[place])]
         copies = [self._masked(ids[place], draws(seed, rows[place])) for place in long]
-        triplets = self._batch(list(zip(*copies, strict=True)), [texts[place] for place in long]) if long else None
+        triplets = self.batch_of(list(zip(*copies, strict=True)), [texts[place] for place in long]) if long else None
         places = torch.tensor(long, dtype=torch.long)
-        return TripletBatch(pairs.groups, pairs.order, pairs.views, pairs.texts, triplets, places)
-
-    def _batch(self, views: Sequence[Sequence[list[int]]], texts: list[str]) -> Batch:
-        groups = self.settings.length_groups
-        return batch_of(views, self.tokenizer.pad_token_id, groups, [texts] * len(views))
+        return TripletBatch(**vars(pairs), triplets=triplets, rows=places)
 
     def _has_triplet(self, ids: list[int]) -> bool:
         words = len(ids) - 2  # without [CLS] and [SEP]
@@ -195,8 +174,4 @@ class ArcCSE(SentenceObjective):
         return named
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train ArcCSE; the head is thrown away."""
-    model, tokenizer = shop.tower()
-    objective = ArcCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+make = one_tower(ArcCSE)

@@ -15,14 +15,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jtcse.core.config import Probability
-from jtcse.encoders.batches import Batch, batch_of, in_order, token_ids
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.batches import Batch, headed
 from jtcse.encoders.loading import usable_positions
 from jtcse.encoders.pooling import pool
 from jtcse.method.losses import info_nce_2n
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective, draws
+from jtcse.systems.trainer import one_tower
+from jtcse.training.objective import TowerObjective, draws
 
 
 class Settings(SystemSettings):
@@ -39,12 +38,6 @@ class ChangedBatch(Batch):
 
     places: list[Tensor]
     kept: list[Tensor]
-
-    def to(self, place: torch.device) -> ChangedBatch:
-        """The same batch on a device."""
-        moved = super().to(place)
-        changes = [[tensor.to(place) for tensor in tensors] for tensors in (self.places, self.kept)]
-        return ChangedBatch(moved.groups, moved.order, moved.views, moved.texts, *changes)
 
 
 def with_changes(batch: Batch, places: Sequence[np.ndarray], kept: np.ndarray) -> ChangedBatch:
@@ -63,7 +56,7 @@ def with_changes(batch: Batch, places: Sequence[np.ndarray], kept: np.ndarray) -
             line[: len(places[row])] = places[row]
         grids.append(torch.from_numpy(grid))
     factors = [torch.from_numpy(kept[part]) for part in rows]
-    return ChangedBatch(batch.groups, batch.order, batch.views, batch.texts, grids, factors)
+    return ChangedBatch(**vars(batch), places=grids, kept=factors)
 
 
 class ChangingTower(nn.Module):
@@ -77,9 +70,7 @@ class ChangingTower(nn.Module):
 
     def forward(self, batch: ChangedBatch) -> dict[str, Tensor]:
         """Vectors of a batch."""
-        groups = zip(batch.groups, batch.places, batch.kept, strict=True)
-        (means,) = in_order(batch, [[self._mean(*group, places, kept)] for group, places, kept in groups])
-        return {"z": self.head(means.flatten(0, 1)).unflatten(0, means.shape[:2])}
+        return {"z": headed(self.head, batch.read(self._mean, batch.places, batch.kept))}
 
     def _mean(self, ids: Tensor, mask: Tensor, places: Tensor, kept: Tensor) -> Tensor:
         # behind the layer norm of the embeddings, as the authors have it: inputs_embeds would come before it
@@ -91,41 +82,31 @@ class ChangingTower(nn.Module):
         return pool(output, mask, "mean")
 
 
-class ConSERT(SentenceObjective):
+class ConSERT(TowerObjective):
     """NT-Xent between a sentence without some features and the same sentence with its positions shuffled.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head; the authors have none.
+    The authors have no head.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
-        super().__init__(ChangingTower(model, head), tokenizer, corpus, settings)
-        self.width = model.config.hidden_size
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
+        return ChangingTower(model, head)
 
     def batch(self, rows: np.ndarray, seed: int) -> ChangedBatch:
         """Each sentence twice: its changes are drawn from (seed, row)."""
         texts = self.sentences(rows)
-        ids = token_ids(texts, self.tokenizer, self.settings.max_length)
-        plain = batch_of([ids, ids], self.tokenizer.pad_token_id, self.settings.length_groups, [texts, texts])
-        kept = np.ones((2 * len(ids), self.width), dtype=np.float32)
+        ids, width = self.token_ids(texts), self.module.model.config.hidden_size
+        kept = np.ones((2 * len(ids), width), dtype=np.float32)
         places = [np.arange(len(row)) for row in ids]
         for number, row in enumerate(rows):
             draw = draws(seed, row)
-            kept[number, draw.choice(self.width, int(self.settings.cutoff_rate * self.width), replace=False)] = 0
+            kept[number, draw.choice(width, int(self.settings.cutoff_rate * width), replace=False)] = 0
             places.append(draw.permutation(len(ids[number])))  # [CLS] and [SEP] as well: authors' code
-        return with_changes(plain, places, kept)
+        return with_changes(self.batch_of([ids, ids], texts), places, kept)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``nt_xent``: over all 2n views; the authors add the means of both views' anchors, hence the 2."""
         return {"nt_xent": 2 * self.settings.weight * info_nce_2n(outputs["z"], self.settings.temperature)}
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train ConSERT."""
-    model, tokenizer = shop.tower()
-    objective = ConSERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+make = one_tower(ConSERT)

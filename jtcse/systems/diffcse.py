@@ -6,7 +6,6 @@ Sizes: n sentences, v = 2 views, m rows of a group of a batch, l tokens, d width
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -15,11 +14,10 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count, LearningRate, Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, in_order
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.trainer import Trainer, one_tower
 from jtcse.training.masked_words import (
     MaskedWords,
     Masker,
@@ -31,7 +29,7 @@ from jtcse.training.masked_words import (
     mean_of_sums,
     open_masked_model,
 )
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import TowerObjective, seeded
 
 OWN = "own"
 
@@ -97,8 +95,7 @@ class Discriminator(nn.Module):
         body.pooler = None
         self.embeddings = body.embeddings
         self.body = layers_only(body)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.classes = nn.Linear(model.config.hidden_size, 2).to(next(model.parameters()).device)
 
     def forward(self, words: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
@@ -117,9 +114,7 @@ class _Detecting(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         found = self.tower(batch)
-        vectors = by_group(batch, found["z"])
-        sums = [[self._group(*group, z)] for group, z in zip(batch.groups, vectors, strict=True)]
-        return found | {"detection": in_order(batch, sums)[0]}
+        return found | {"detection": batch.read(self._group, by_group(batch, found["z"]))}
 
     def _group(self, tokens: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
         words = self.editor(tokens, mask)
@@ -130,25 +125,25 @@ class _Detecting(nn.Module):
         return torch.stack([(losses * counted).sum(1), counted.sum(1)], dim=-1)
 
 
-class DiffCSE(SentenceObjective):
+class DiffCSE(TowerObjective):
     """Objective: InfoNCE between two dropout views, and the detection of replaced words.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head; its output is what both parts read.
-        generator: stock masked-language model with the tower's vocabulary; it is frozen.
-        seed: of the discriminator's head.
+    Both parts read the output of the projection head.
+
     Raises:
         UserError: a tokenizer without a mask token.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module, generator, seed: int
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings, generator, seed: int) -> nn.Module:
+        """All that is trained.
+
+        Args:
+            generator: stock masked-language model with the tower's vocabulary; it is frozen.
+            seed: of the discriminator's head.
+        """
         editor = Editor(generator, make_masker(tokenizer, settings.mask_rate), settings.edits)
-        module = _Detecting(Tower(model, head), Discriminator(model, seed), editor, settings.padding)
-        super().__init__(module, tokenizer, corpus, settings)
+        return _Detecting(Tower(model, head), Discriminator(model, seed), editor, settings.padding)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` (Eq. 11) and ``detection``, times its weight."""
@@ -159,14 +154,9 @@ class DiffCSE(SentenceObjective):
         }
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train DiffCSE; head, generator and discriminator are thrown away."""
-    model, tokenizer = shop.tower()
+def _discriminator(shop: Trainer, model, tokenizer) -> dict:
     generator = _own(shop, model, tokenizer) if shop.settings.generator == OWN else _public(shop, tokenizer)
-    objective = DiffCSE(
-        model, tokenizer, shop.corpus, shop.settings, shop.head(model), generator, shop.stream("discriminator")
-    )
-    return shop.train(objective, shop.encoder(model, tokenizer))
+    return {"generator": generator, "seed": shop.stream("discriminator")}
 
 
 def _public(shop: Trainer, tokenizer):
@@ -188,3 +178,6 @@ def _own(shop: Trainer, model, tokenizer):
     fit = s.model_copy(update={"steps": s.generator_steps, "learning_rate": s.generator_rate})
     shop.train(MaskedWords(generator, tokenizer, shop.corpus, fit, s.mask_rate), None, part="generator")
     return generator
+
+
+make = one_tower(DiffCSE, _discriminator)

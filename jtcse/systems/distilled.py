@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jtcse.core.errors import UserError
-from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
+from jtcse.encoders.encoder import Encoder, TowerEncoder, all_towers
 from jtcse.method.distillation import Distillation
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings, fragment
@@ -51,22 +51,17 @@ def make(shop: Trainer) -> Encoder:
     teacher = shop.trained(name)
     model, tokenizer = shop.tower()
     check_teacher(teacher, shop.encoder(model, tokenizer), name)
-    for tower in towers(teacher):  # both read the same part of a long sentence
+    for tower in all_towers(teacher):  # both read the same part of a long sentence
         tower.max_length = min(tower.max_length, shop.settings.max_length)
     if shop.settings.student == "tower":
-        model.load_state_dict(towers(teacher)[0].model.state_dict())
+        model.load_state_dict(all_towers(teacher)[0].model.state_dict())
     objective = OBJECTIVES[shop.settings.loss](model, tokenizer, teacher, shop.corpus, shop.settings)
     return shop.train(objective, shop.encoder(model, tokenizer))
 
 
-def towers(teacher: Encoder) -> list[TowerEncoder]:
-    """What the teacher sums."""
-    return teacher.encoders if isinstance(teacher, SumEncoder) else [teacher]
-
-
 def check_teacher(teacher: Encoder, student: TowerEncoder, name: str) -> None:
     """Refuse a teacher whose vectors the student cannot have."""
-    width = towers(teacher)[0].width
+    width = all_towers(teacher)[0].width
     if width != student.width:
         raise UserError(
             f"the vectors of the teacher {name} have {width} numbers and the student's {student.width}; "

@@ -17,13 +17,12 @@ from torch.nn import functional as F
 
 from jtcse.core.config import Probability
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, batch_of, in_order, token_ids
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.batches import Batch, Tower
 from jtcse.encoders.loading import usable_positions
 from jtcse.method.losses import cosine_matrix
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import Queue, SentenceObjective, draws
+from jtcse.systems.trainer import one_tower
+from jtcse.training.objective import Queue, TowerObjective, draws
 
 MOST = 10
 """Fewer sub-words than this are repeated in a sentence, however long it is (authors' code)."""
@@ -94,10 +93,7 @@ class Followed(nn.Module):
 
     def _first_view(self, batch: Batch) -> Tensor:
         one = only_view(batch, 0)
-        (h,) = in_order(
-            one, [[self.follower(input_ids=i, attention_mask=m).last_hidden_state[:, 0]] for i, m in one.groups]
-        )
-        return h[0]
+        return one.read(lambda ids, mask: self.follower(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0])[0]
 
 
 def only_view(batch: Batch, view: int) -> Batch:
@@ -117,37 +113,33 @@ def only_view(batch: Batch, view: int) -> Batch:
     return Batch(groups, rank[wanted], 1, [batch.texts[view]])
 
 
-class ESimCSE(SentenceObjective):
+class ESimCSE(TowerObjective):
     """InfoNCE between a sentence and its copy with repeated sub-words, with the queue as further negatives.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head; the queue's vectors pass it too.
+    The queue's vectors pass the head too.
+
     Raises:
         UserError: a queue that is not 0 and shorter than a batch.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
         if 0 < settings.queue < settings.batch_size:
             raise UserError(
                 f"the queue holds {settings.queue} vectors, fewer than a batch of {settings.batch_size}; expected 0 or at "
                 "least a batch: set a longer queue, such as two and a half batches, or a smaller batch_size"
             )
-        super().__init__(Followed(model, head, settings.queue, settings.momentum), tokenizer, corpus, settings)
-        self.room = usable_positions(model)
+        return Followed(model, head, settings.queue, settings.momentum)
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:
         """Each sentence and its copy with repetitions, which may be longer than ``max_length``, as in the authors' code."""
         texts = self.sentences(rows)
-        first = token_ids(texts, self.tokenizer, self.settings.max_length)
+        first, room = self.token_ids(texts), usable_positions(self.module.tower.model)
         second = [
-            repeat_tokens(ids, self.settings.repeat_rate, self.room, draws(seed, row))
+            repeat_tokens(ids, self.settings.repeat_rate, room, draws(seed, row))
             for row, ids in zip(rows, first, strict=True)
         ]
-        return batch_of([first, second], self.tokenizer.pad_token_id, self.settings.length_groups, [texts, texts])
+        return self.batch_of([first, second], texts)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` with the queue's vectors behind the batch's; then ``queued`` goes into the queue."""
@@ -161,8 +153,4 @@ class ESimCSE(SentenceObjective):
         return {"infonce": F.cross_entropy(logits / self.settings.temperature, target)}
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train ESimCSE; head, queue and momentum encoder are thrown away."""
-    model, tokenizer = shop.tower()
-    objective = ESimCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+make = one_tower(ESimCSE)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.batches import Batch
 from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 SYSTEM = "flow"
 
@@ -115,7 +115,7 @@ class _Likelihood(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
-            (u,) = in_order(batch, [[self._frozen[0].plain(tokens, mask)] for tokens, mask in batch.groups])
+            u = batch.read(self._frozen[0].plain)
         with torch.autocast(u.device.type, enabled=False):
             z, volume = self.flow.with_volume(u[0].to(self.flow.centre.dtype))
         return {"z": z[None], "volume": volume[None]}
@@ -129,13 +129,11 @@ class BERTFlow(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(self, encoder: MappedEncoder, corpus: Sequence[str], settings: Settings) -> None:
         encoder.model.eval().requires_grad_(False)
         super().__init__(_Likelihood(encoder), encoder.tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``likelihood``: -log2 p(u) / d in bits a coordinate, mean over sentences, as in the authors' code."""
@@ -150,15 +148,11 @@ def make(shop: Trainer) -> MappedEncoder:
     s = shop.settings
     plain = shop.encoder(*shop.tower())
     mean, covariance, _ = moments(plain.encode, shop.corpus[: s.first_look])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(shop.stream("flow"))
+    with seeded(shop.stream("flow")):
         flow = SentenceFlow(len(mean), s.flow_steps, s.flow_width, s.coupling)
     flow.standardise(mean, np.sqrt(np.diag(covariance).clip(min=0)))
-    shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
-    encoder = MappedEncoder(plain.model, plain.tokenizer, flow, SYSTEM, **shape)
+    encoder = MappedEncoder.behind(plain, flow, SYSTEM)
     return shop.train(BERTFlow(encoder, shop.corpus, s), encoder)
 
 
-def open_saved(folder: Path, described: dict[str, Any], precision: str) -> MappedEncoder:
-    """What was saved."""
-    return open_mapped(folder, described, precision, SentenceFlow)
+open_saved = partial(open_mapped, build=SentenceFlow)

@@ -6,7 +6,6 @@ Sizes: n sentences, v = 2 views, m rows of a group of a batch, l tokens, d width
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -15,11 +14,10 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Count, Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, in_order
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.trainer import Trainer, one_tower
 from jtcse.training.masked_words import (
     Masker,
     by_group,
@@ -31,7 +29,7 @@ from jtcse.training.masked_words import (
     word_head,
     word_sums,
 )
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import TowerObjective
 
 
 class Settings(SystemSettings):
@@ -81,9 +79,7 @@ class _Informed(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         found = self.tower(batch)
-        vectors = by_group(batch, found["h"])
-        sums = [[self._group(*group, h)] for group, h in zip(batch.groups, vectors, strict=True)]
-        return found | {"words": in_order(batch, sums)[0]}
+        return found | {"words": batch.read(self._group, by_group(batch, found["h"]))}
 
     def _group(self, tokens: Tensor, mask: Tensor, cls: Tensor) -> Tensor:
         hidden, chosen = self.masker.hide(tokens)
@@ -93,25 +89,26 @@ class _Informed(nn.Module):
         return word_sums(self.words, states, tokens, chosen)
 
 
-class InfoCSE(SentenceObjective):
+class InfoCSE(TowerObjective):
     """Objective: InfoNCE between two dropout views, and hidden words guessed from a shallow reading and the deep [CLS].
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head, for InfoNCE alone.
-        words: masked-word head, (k, d) -> (k, words).
-        seed: of the extra layers.
+    The projection head is for InfoNCE alone.
+
     Raises:
         UserError: a tokenizer without a mask token; more frozen layers than the tower has.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module, words: nn.Module, seed: int
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings, words: nn.Module, seed: int) -> nn.Module:
+        """All that is trained.
+
+        Args:
+            words: masked-word head, (k, d) -> (k, words).
+            seed: of the extra layers.
+        """
         extra = fresh_layers(model.config, settings.extra_layers, seed).to(next(model.parameters()).device)
         lower, masker = Lower(model, settings.lower_layers), make_masker(tokenizer, settings.mask_rate)
-        super().__init__(_Informed(Tower(model, head), lower, extra, words, masker), tokenizer, corpus, settings)
+        return _Informed(Tower(model, head), lower, extra, words, masker)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` (Eq. 11) and ``words``, times its weight."""
@@ -122,12 +119,8 @@ class InfoCSE(SentenceObjective):
         }
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train InfoCSE; head and auxiliary network are thrown away."""
-    model, tokenizer = shop.tower()
-    words = word_head(_masked_model(shop, model))
-    objective = InfoCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), words, shop.stream("extra"))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+def _auxiliary(shop: Trainer, model, tokenizer) -> dict:
+    return {"words": word_head(_masked_model(shop, model)), "seed": shop.stream("extra")}
 
 
 def _masked_model(shop: Trainer, model):
@@ -139,3 +132,6 @@ def _masked_model(shop: Trainer, model):
             "or words to 'fresh'"
         )
     return open_masked_model(shop.settings.start)[0]
+
+
+make = one_tower(InfoCSE, _auxiliary)

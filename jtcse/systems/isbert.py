@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,9 +20,10 @@ from jtcse.core.files import new_folder
 from jtcse.encoders.batches import Batch, in_order
 from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, save_tower
+from jtcse.method.losses import lift
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 KERNELS = (1, 3, 5)
 TOWER, CONVOLUTIONS = "tower", "convolutions.safetensors"
@@ -56,8 +56,7 @@ class Convolutions(nn.Module):
 
 def fresh_convolutions(width: int, seed: int, place: torch.device) -> Convolutions:
     """Convolutions with weights of torch's own start, as the authors'."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Convolutions(width).to(place)
 
 
@@ -94,8 +93,7 @@ def mutual_information(local: Tensor, mask: Tensor) -> Tensor:
         local: (n, l, d), zero at padding.
         mask: (n, l).
     """
-    local = local if local.dtype == torch.float64 else local.float()
-    real = mask.bool()
+    local, real = lift(local), mask.bool()
     sentence = torch.arange(len(local), device=local.device)
     scores = local[real] @ mean(local, mask).T  # (T, n)
     own = sentence.unsqueeze(1).expand_as(mask)[real].unsqueeze(1) == sentence
@@ -105,7 +103,7 @@ def mutual_information(local: Tensor, mask: Tensor) -> Tensor:
 
 
 class ISBERT(SentenceObjective):
-    """Mutual information between each token and its sentence, against the batch's other sentences.
+    """Mutual information between each token and its sentence, against the batch's other sentences; no sentence comes twice.
 
     Args:
         model, tokenizer: a stock tower.
@@ -113,12 +111,10 @@ class ISBERT(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(self, model, tokenizer, convolutions: Convolutions, corpus: Sequence[str], settings: Settings) -> None:
         super().__init__(LocalTower(model, convolutions, settings.max_length), tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``information``."""

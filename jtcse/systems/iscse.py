@@ -6,8 +6,6 @@ Order of steps, the rank from which neighbours count, and the attention's temper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -16,11 +14,10 @@ from torch.nn import functional as F
 from jtcse.core.config import Count
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Tower
-from jtcse.encoders.encoder import Encoder
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import Queue, SentenceObjective
+from jtcse.systems.trainer import one_tower
+from jtcse.training.objective import Queue, TowerObjective
 
 
 class Settings(SystemSettings):
@@ -66,27 +63,22 @@ def smoothed(anchors: Tensor, held: Tensor, neighbours: int, temperature: float)
     return (weights[:, None] @ group).squeeze(1)
 
 
-class ISCSE(SentenceObjective):
+class ISCSE(TowerObjective):
     """InfoNCE with the other view and, once the buffer is full, with its smoothed form.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head.
     Raises:
         UserError: a buffer that is shorter than a batch or has too few rows for the neighbours.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
         least = max(settings.batch_size, settings.neighbours + 1)
         if settings.alpha and settings.buffer < least:
             raise UserError(
                 f"the buffer holds {settings.buffer} vectors; expected at least {least}, for a batch of "
                 f"{settings.batch_size} and {settings.neighbours} neighbours beside the sentence itself: set a longer buffer"
             )
-        super().__init__(Buffered(model, head, settings.buffer if settings.alpha else 0), tokenizer, corpus, settings)
+        return Buffered(model, head, settings.buffer if settings.alpha else 0)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` and, from the step on that fills the buffer, ``smoothed``, with its weight."""
@@ -103,8 +95,4 @@ class ISCSE(SentenceObjective):
         return parts
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train IS-CSE; head and buffer are thrown away."""
-    model, tokenizer = shop.tower()
-    objective = ISCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+make = one_tower(ISCSE)

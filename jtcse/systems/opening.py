@@ -15,7 +15,7 @@ from typing import Any
 
 from jtcse.core.errors import UserError
 from jtcse.core.hub import Place, file_at
-from jtcse.encoders.encoder import DESCRIPTION, Encoder, SumEncoder, TowerEncoder, open_encoder
+from jtcse.encoders.encoder import DESCRIPTION, Encoder, SumEncoder, TowerEncoder, all_towers, open_encoder
 from jtcse.encoders.loading import load_tower
 from jtcse.encoders.pooling import POOLINGS
 from jtcse.systems.cards import card
@@ -117,26 +117,19 @@ def _module_that_opens(name: object, described: Path):
 
 def _check_pooler(encoder: Encoder, name: str) -> None:
     """Refuse to read the random pooler that a tower without one is given on loading."""
-    for one in getattr(encoder, "encoders", [encoder]):
+    for one in all_towers(encoder):
         if getattr(one, "pooling", None) == "pooler" and getattr(one.model, "pooler_is_random", False):
             raise UserError(
                 f"{name} holds no weights of a pooler, which is to be read here; take another pooling, such as 'cls'"
             )
 
 
-def _towers(encoder: Encoder) -> list:
-    """The models of an encoder, first ones first."""
-    if hasattr(encoder, "encoders"):
-        return [model for one in encoder.encoders for model in _towers(one)]
-    return [encoder.model] if hasattr(encoder, "model") else []
-
-
 def _check_backbone(encoder: Encoder, names: Sequence[str], backbone: str, title: str) -> None:
     """The first tower says which half of Table I this is; later ones may be of another kind, as InfoCSE beside RoBERTa is."""
-    kinds = [model.config.model_type for model in _towers(encoder)]
-    if kinds and kinds[0] != backbone:
+    first = getattr(all_towers(encoder)[0], "model", None)
+    if first is not None and first.config.model_type != backbone:
         raise UserError(
-            f"{names[0]} is a {kinds[0]} model, expected {backbone} for {title}; give its {backbone} files, "
+            f"{names[0]} is a {first.config.model_type} model, expected {backbone} for {title}; give its {backbone} files, "
             "or --backbone for the other half of Table I"
         )
 
@@ -144,14 +137,12 @@ def _check_backbone(encoder: Encoder, names: Sequence[str], backbone: str, title
 def _check_pooling(name: str, pooling: str) -> None:
     """Refuse what describes itself as a sentence encoder of another kind: another pooling, or layers behind it."""
     place = Place.of(name)
-    modules = _described(place, "modules.json") or []
-    beyond = [one["type"].split(".")[-1] for one in modules]
-    beyond = [kind for kind in beyond if kind not in ("Transformer", "Pooling", "Normalize")]
+    beyond = [kind for kind in _layers(place) if kind not in ("Transformer", "Pooling", "Normalize")]
     if beyond:
         raise UserError(
             f"{name} has a layer {beyond[0]} behind its pooling; expected a tower pooled by {pooling!r} alone"
         )
-    own = _pooling_of(_described(place, "1_Pooling/config.json") or {})
+    own = _own_pooling(place)
     if own and own != {"avg": "mean"}.get(pooling, pooling):
         raise UserError(
             f"{name} describes itself as pooled by {own!r}, and this system by {pooling!r}; give a checkpoint of the "
@@ -165,17 +156,22 @@ def _as_described(name: str | Path, pooling: str | None, max_length: int | None,
     With another pooling than its own it is another encoder, and its vectors are left as they are.
     """
     model, tokenizer = load_tower(name)
-    own = _pooling_of(_described(Place.of(name), "1_Pooling/config.json") or {})
-    told = (_described(Place.of(name), "sentence_bert_config.json") or {}).get("max_seq_length")
+    place = Place.of(name)
+    own, told = _own_pooling(place), (_described(place, "sentence_bert_config.json") or {}).get("max_seq_length")
     pooling = pooling or (own if own in POOLINGS else "cls")
     max_length = max_length or (told if isinstance(told, int) and told > 0 else None)
-    kinds = [one["type"].split(".")[-1] for one in _described(Place.of(name), "modules.json") or []]
-    unit = "Normalize" in kinds and pooling == own
+    unit = "Normalize" in _layers(place) and pooling == own
     return TowerEncoder(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision, unit=unit)
 
 
-def _pooling_of(described: dict) -> str | None:
+def _layers(place: Place) -> list[str]:
+    """Kinds of the layers that a repository of ``SentenceTransformer`` names."""
+    return [one["type"].split(".")[-1] for one in _described(place, "modules.json") or []]
+
+
+def _own_pooling(place: Place) -> str | None:
     """What the file of sentence-transformers says, in its older or its newer form."""
+    described = _described(place, "1_Pooling/config.json") or {}
     if "pooling_mode" in described:
         return str(described["pooling_mode"])
     modes = [key for key, value in described.items() if key.startswith("pooling_mode_") and value is True]

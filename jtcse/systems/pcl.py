@@ -17,12 +17,11 @@ from torch.nn import functional as F
 
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower, batch_of, in_order, token_ids
-from jtcse.encoders.encoder import Encoder
-from jtcse.method.losses import info_nce
+from jtcse.encoders.batches import Batch, Tower, headed
+from jtcse.method.losses import info_nce, lift
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective, draws, off_diagonal
+from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.training.objective import TowerObjective, draws, off_diagonal
 
 
 class Settings(SystemSettings):
@@ -85,10 +84,8 @@ class Peers(nn.Module):
         """Vectors of a batch."""
         found = {"z": self.tower(batch)["z"]}
         if self.peer is not None:
-            (pooled,) = in_order(
-                batch, [[self.peer(input_ids=i, attention_mask=m).pooler_output] for i, m in batch.groups]
-            )
-            found["peer"] = self.tower.head(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])
+            pooled = batch.read(lambda ids, mask: self.peer(input_ids=ids, attention_mask=mask).pooler_output)
+            found["peer"] = headed(self.tower.head, pooled)
         return found
 
 
@@ -101,13 +98,9 @@ def similarities(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     Returns:
         (n, v - 1 + n - 1): the sentence's other views, then the first views of the other sentences.
     """
-    anchors, others = F.normalize(_lift(a[0]), dim=-1), F.normalize(_lift(b), dim=-1)
+    anchors, others = F.normalize(lift(a[0]), dim=-1), F.normalize(lift(b), dim=-1)
     own = torch.einsum("nd,vnd->nv", anchors, others[1:])
     return torch.cat([own, off_diagonal(anchors @ others[0].T)], dim=1) / temperature
-
-
-def _lift(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def positives(z: Tensor, temperature: float) -> Tensor:
@@ -126,25 +119,21 @@ def divergence(own: Tensor, other: Tensor) -> Tensor:
     return F.kl_div(own.log_softmax(1), other.log_softmax(1), reduction="none", log_target=True).mean()
 
 
-class PCL(SentenceObjective):
+class PCL(TowerObjective):
     """Contrast among ten views in two encoders, and agreement of the two.
 
-    Args:
-        model, tokenizer: the stock tower that is kept.
-        peer: another with the same vocabulary; None for one encoder alone.
-        corpus: sentences.
-        head: projection head of both.
+    Its ``model`` is the tower that is kept; both encoders share the head.
     """
 
-    def __init__(
-        self, model, peer, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
-        super().__init__(Peers(model, peer, head), tokenizer, corpus, settings)
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings, peer=None) -> Peers:
+        """All that is trained; ``peer`` is another tower with the same vocabulary, None for one encoder alone."""
+        return Peers(model, peer, head)
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:
         """The sentences twice, and each of the augmentations, which change token ids and not words."""
         settings, texts = self.settings, self.sentences(rows)
-        ids = token_ids(texts, self.tokenizer, settings.max_length)
+        ids = self.token_ids(texts)
         views = [ids, ids]
         for number, kind in enumerate(settings.augmentations):
             views.append(
@@ -153,7 +142,7 @@ class PCL(SentenceObjective):
                     for row, one in zip(rows, ids, strict=True)
                 ]
             )
-        return batch_of(views, self.tokenizer.pad_token_id, settings.length_groups, [texts] * len(views))
+        return self.batch_of(views, texts)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` and ``positives`` of each encoder, ``cross`` and ``relations`` between them."""
@@ -170,9 +159,8 @@ class PCL(SentenceObjective):
         return parts
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train PCL; head and peer are thrown away."""
-    model, tokenizer = shop.tower()
-    peer = shop.tower()[0] if shop.settings.peer else None
-    objective = PCL(model, peer, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+def _peer(shop: Trainer, model, tokenizer) -> dict:
+    return {"peer": shop.tower()[0] if shop.settings.peer else None}
+
+
+make = one_tower(PCL, _peer)

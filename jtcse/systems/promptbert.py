@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.encoders.batches import Batch
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.batches import Batch, headed
 from jtcse.encoders.loading import usable_positions
-from jtcse.encoders.prompts import Template, TemplateEncoder, open_kept
+from jtcse.encoders.prompts import Template, open_kept
 from jtcse.method.losses import info_nce
 from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
-from jtcse.systems.settings import Backbone
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.trainer import one_tower
 
 
 class Settings(PromptSettings):
@@ -39,7 +37,7 @@ class Denoised(Prompted):
         """Vectors of a batch."""
         h, lengths = self.states(batch)
         z = h - torch.stack([self.bias(*view) for view in zip(self.templates, lengths, strict=True)])
-        return {"h": h, "z": self.head(z.flatten(0, 1)).unflatten(0, z.shape[:2])}
+        return {"h": h, "z": headed(self.head, z)}
 
     def bias(self, template: Template, lengths: Tensor) -> Tensor:
         """Mask state of the empty template, what follows X at the positions that a sentence leaves it: (n,) lengths -> (n, d).
@@ -55,24 +53,15 @@ class Denoised(Prompted):
 
 
 class PromptBERT(PromptObjective):
-    """InfoNCE between the views of the two templates.
+    """InfoNCE between the views of the two templates."""
 
-    Args:
-        model, tokenizer: a stock tower with a mask token.
-        corpus: sentences.
-        head: projection head.
-    Raises:
-        UserError: as ``make_template`` and ``limit_of``.
-    """
-
-    def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> Prompted:
         templates = templates_of(settings, tokenizer, views=2)
         if settings.denoising == "off":
-            module = Prompted(model, head, templates)
-        else:
-            reserved = model.config.max_position_embeddings - usable_positions(model)
-            module = Denoised(model, head, templates, reserved if settings.denoising == "own_positions" else 0)
-        super().__init__(module, tokenizer, corpus, settings)
+            return Prompted(model, head, templates)
+        reserved = model.config.max_position_embeddings - usable_positions(model)
+        return Denoised(model, head, templates, reserved if settings.denoising == "own_positions" else 0)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce``, from the first template's view to the other's."""
@@ -80,18 +69,6 @@ class PromptBERT(PromptObjective):
         return {"infonce": info_nce(z[0], z[1], self.settings.temperature)}
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train PromptBERT; head and denoising are thrown away."""
-    model, tokenizer = shop.tower()
-    objective = PromptBERT(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, kept_encoder(shop, model, tokenizer))
-
-
-def open_saved(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:
-    """A folder that ``make``'s encoder wrote."""
-    return open_kept(folder, described, precision)
-
-
-def open_released(names: Sequence[str], backbone: Backbone, precision: str) -> TemplateEncoder:
-    """A released checkpoint with its template."""
-    return open_published("promptbert", names, backbone, precision)
+make = one_tower(PromptBERT, kept=kept_encoder)
+open_saved = open_kept
+open_released = partial(open_published, "promptbert")

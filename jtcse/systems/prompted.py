@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, batch_of, in_order
+from jtcse.encoders.batches import Batch, batch_of, headed, in_order
 from jtcse.encoders.loading import load_tower, usable_positions
 from jtcse.encoders.prompts import KEPT, Template, TemplateEncoder, ended, make_template, state_at
 from jtcse.systems.settings import Backbone, SystemSettings, published_values
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import TowerObjective
 
 
 class PromptSettings(SystemSettings):
@@ -74,7 +74,7 @@ class Prompted(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Vectors of a batch."""
         h, _ = self.states(batch)
-        return {"h": h, "z": self.head(h.flatten(0, 1)).unflatten(0, h.shape[:2])}
+        return {"h": h, "z": headed(self.head, h)}
 
     def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(v, n, d) states of the mask token and (v, n) numbers of tokens, padding left out."""
@@ -89,21 +89,18 @@ class Prompted(nn.Module):
         return h, lengths
 
 
-class PromptObjective(SentenceObjective):
-    """Base of an objective on sentences in templates; a subclass gives ``parts``, and ``views`` where texts differ.
+class PromptObjective(TowerObjective):
+    """Base of an objective on sentences in templates, one a view; a subclass gives ``parts``, and ``views`` where texts differ.
 
-    Args:
-        module: with one template a view.
-        tokenizer, corpus, settings: as ``SentenceObjective``.
     Raises:
-        UserError: as ``limit_of``.
+        UserError: as ``make_template`` and ``limit_of``.
     """
 
     module: Prompted
 
-    def __init__(self, module: Prompted, tokenizer, corpus: Sequence[str], settings: PromptSettings) -> None:
-        super().__init__(module, tokenizer, corpus, settings)
-        self.limits = [limit_of(template, settings, module.model) for template in module.templates]
+    def __init__(self, *given, **more) -> None:
+        super().__init__(*given, **more)
+        self.limits = [limit_of(one, self.settings, self.module.model) for one in self.module.templates]
 
     def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
         """Each sentence once a template."""

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
-from jtcse.encoders.encoder import Encoder
+from jtcse.encoders.encoder import Encoder, all_towers
 from jtcse.method.losses import cosine_matrix, info_nce
 from jtcse.systems.settings import SystemSettings, fragment
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective, off_diagonal
+from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.training.objective import TowerObjective, off_diagonal
 
 
 class Settings(SystemSettings):
@@ -90,30 +90,21 @@ def consistency(student: Tensor) -> Tensor:
     return sum((p.exp() * (p - middle)).sum(1).mean() for p in (one, other)) / 2
 
 
-class RankCSE(SentenceObjective):
+class RankCSE(TowerObjective):
     """InfoNCE, agreement of both directions, and the teachers' ranking.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        teachers: frozen encoders, two at most; none where the ranking has no weight.
-        head: projection head.
+    Raises:
+        UserError: a ranking with a weight, and no teachers.
     """
 
-    def __init__(
-        self,
-        model,
-        tokenizer,
-        corpus: Sequence[str],
-        settings: Settings,
-        teachers: Sequence[Encoder] = (),
-        head: nn.Module | None = None,
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings, teachers: Sequence[Encoder] = ()) -> Taught:
+        """All that is trained; ``teachers``: frozen encoders, two at most, none where the ranking has no weight."""
         if settings.ranking_weight and not teachers:
             raise UserError(
                 "the ranking has a weight but no teacher was given; give one or two, or set ranking_weight=0"
             )
-        super().__init__(Taught(model, head, teachers if settings.ranking_weight else ()), tokenizer, corpus, settings)
+        return Taught(model, head, teachers if settings.ranking_weight else ())
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce``, ``consistency`` and ``ranking``, with their weights, as far as these are not 0."""
@@ -155,7 +146,7 @@ def teacher(shop: Trainer, name: str) -> Encoder:
     from jtcse.systems.opening import open_model
 
     found = shop.trained(name) if name in fragment(shop.name).needs else open_model(name, precision=shop.precision)
-    for tower in getattr(found, "encoders", [found]):
+    for tower in all_towers(found):
         check_vocabulary(tower, name)
         if hasattr(tower, "max_length"):
             tower.max_length = min(tower.max_length, shop.settings.max_length)
@@ -175,10 +166,9 @@ def check_vocabulary(tower: Encoder, name: str) -> None:
         )
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train RankCSE; head and teachers are thrown away."""
+def _teachers(shop: Trainer, model, tokenizer) -> dict:
     settings = shop.settings
-    teachers = [teacher(shop, name) for name in settings.teachers] if settings.ranking_weight else []
-    model, tokenizer = shop.tower()
-    objective = RankCSE(model, tokenizer, shop.corpus, settings, teachers, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+    return {"teachers": [teacher(shop, name) for name in settings.teachers] if settings.ranking_weight else []}
+
+
+make = one_tower(RankCSE, _teachers)

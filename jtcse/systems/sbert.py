@@ -6,7 +6,7 @@ Supervised, and therefore a reference and no competitor. Sizes: n pairs, d width
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.data.labelled import LABELS, LabelledPair, generated, nli, sick
-from jtcse.encoders.batches import Batch, in_order, make_batch
+from jtcse.encoders.batches import Batch, make_batch
 from jtcse.encoders.encoder import Encoder
 from jtcse.encoders.pooling import pool
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 
 class Settings(SystemSettings):
@@ -38,11 +38,6 @@ class LabelledBatch(Batch):
 
     labels: Tensor
 
-    def to(self, place: torch.device) -> LabelledBatch:
-        """The same batch on a device."""
-        moved = super().to(place)
-        return LabelledBatch(moved.groups, moved.order, moved.views, moved.texts, self.labels.to(place))
-
 
 class Siamese(nn.Module):
     """One tower for both sentences; gives ``v``: (2, n, d) pooled vectors, ``logits``: (1, n, 3) and ``labels``: (1, n).
@@ -53,18 +48,15 @@ class Siamese(nn.Module):
     def __init__(self, model, pooling: str, seed: int) -> None:
         super().__init__()
         self.model, self.pooling = model, pooling
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.classifier = nn.Linear(3 * model.config.hidden_size, len(LABELS))
         self.classifier.to(next(model.parameters()).device)
 
     def forward(self, batch: LabelledBatch) -> dict[str, Tensor]:
         """Vectors and logits of a batch."""
-        pooled = [
-            [pool(self.model(input_ids=i, attention_mask=m, output_hidden_states=True), m, self.pooling)]
-            for i, m in batch.groups
-        ]
-        (v,) = in_order(batch, pooled)
+        v = batch.read(
+            lambda i, m: pool(self.model(input_ids=i, attention_mask=m, output_hidden_states=True), m, self.pooling)
+        )
         with torch.autocast(v.device.type, enabled=False):
             read = torch.cat([v[0], v[1], (v[0] - v[1]).abs()], dim=-1).to(self.classifier.weight.dtype)
             logits = self.classifier(read)
@@ -89,7 +81,7 @@ class SBERT(SentenceObjective):
         texts = [[pair.first for pair in pairs], [pair.second for pair in pairs]]
         made = make_batch(texts, self.tokenizer, self.settings.max_length, self.settings.length_groups)
         labels = torch.tensor([pair.label for pair in pairs])
-        return LabelledBatch(**{field.name: getattr(made, field.name) for field in fields(Batch)}, labels=labels)
+        return LabelledBatch(**vars(made), labels=labels)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``labels``: -log softmax of the right label, mean over pairs."""

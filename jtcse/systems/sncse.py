@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jtcse.encoders.encoder import Encoder
-from jtcse.encoders.prompts import TemplateEncoder, open_kept
+from jtcse.encoders.prompts import open_kept
 from jtcse.method.losses import cosine, info_nce
 from jtcse.systems import negation
 from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
-from jtcse.systems.settings import Backbone
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.trainer import one_tower
 
 Margin = Annotated[float, Field(ge=0, le=2)]
 
@@ -45,19 +42,15 @@ def margin_loss(z: Tensor, positive: Tensor, negated: Tensor, alpha: float, beta
 class SNCSE(PromptObjective):
     """InfoNCE between two templates, and the margins of the negated sentence.
 
-    Args:
-        model, tokenizer: a stock tower with a mask token.
-        corpus: sentences.
-        head: projection head.
     Raises:
-        UserError: as ``make_template``, ``limit_of`` and, for a negation by parse, ``negation.parser``.
+        UserError: as ``PromptObjective`` and, for a negation by parse, ``negation.parser``.
     """
 
-    def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> Prompted:
         if settings.negation == "parser":
             negation.parser()  # now, rather than after the first look at the development set
-        module = Prompted(model, head, templates_of(settings, tokenizer, views=3))
-        super().__init__(module, tokenizer, corpus, settings)
+        return Prompted(model, head, templates_of(settings, tokenizer, views=3))
 
     def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
         """The sentence in the first template; sentence and negation in the other one."""
@@ -76,18 +69,6 @@ class SNCSE(PromptObjective):
         }
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train SNCSE; the head is thrown away."""
-    model, tokenizer = shop.tower()
-    objective = SNCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, kept_encoder(shop, model, tokenizer))
-
-
-def open_saved(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:
-    """A folder that ``make``'s encoder wrote."""
-    return open_kept(folder, described, precision)
-
-
-def open_released(names: Sequence[str], backbone: Backbone, precision: str) -> TemplateEncoder:
-    """The authors' checkpoint out of a folder, with its template."""
-    return open_published("sncse", names, backbone, precision)
+make = one_tower(SNCSE, kept=kept_encoder)
+open_saved = open_kept
+open_released = partial(open_published, "sncse")

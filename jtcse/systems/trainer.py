@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from jtcse.core.run import Run
 from jtcse.data.corpus import LineCorpus, PairCorpus
 from jtcse.encoders.encoder import Encoder, TowerEncoder
+from jtcse.training.objective import TowerObjective
 
 
 class Trainer(Protocol):
@@ -48,3 +50,25 @@ class Trainer(Protocol):
 
     def train(self, objective, encoder: Encoder | None, part: str = "") -> Encoder | None:
         """Train an objective; returns the encoder with its best weights."""
+
+
+def one_tower(
+    objective: type[TowerObjective],
+    more: Callable[..., dict[str, Any]] = lambda shop, model, tokenizer: {},
+    kept: Callable[..., Encoder] = lambda shop, model, tokenizer: shop.encoder(model, tokenizer),
+) -> Callable[[Trainer], Encoder]:
+    """The ``make`` of a system that trains one tower; its head, and all else that the objective adds, is thrown away.
+
+    Args:
+        objective: its class.
+        more: (shop, model, tokenizer) -> what the objective's ``build`` wants beside tower and head.
+        kept: the same -> the encoder that is kept.
+    """
+
+    def make(shop: Trainer) -> Encoder:
+        model, tokenizer = shop.tower()
+        added = more(shop, model, tokenizer)
+        trained = objective(model, tokenizer, shop.corpus, shop.settings, shop.head(model), **added)
+        return shop.train(trained, kept(shop, model, tokenizer))
+
+    return make

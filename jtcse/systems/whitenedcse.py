@@ -6,8 +6,6 @@ each view. Sizes: n sentences, g groups of s coordinates, d = g s width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -15,11 +13,10 @@ from torch import Tensor, nn
 from jtcse.core.config import Count
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
-from jtcse.encoders.encoder import Encoder
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective
+from jtcse.systems.trainer import one_tower
+from jtcse.training.objective import TowerObjective
 
 
 class Settings(SystemSettings):
@@ -99,20 +96,17 @@ class Whitened(nn.Module):
         return {"h": h, "z": torch.stack([self.head(view) for view in white])}
 
 
-class WhitenedCSE(SentenceObjective):
+class WhitenedCSE(TowerObjective):
     """InfoNCE between one whitening of a sentence and others.
 
-    Args:
-        model, tokenizer: a stock tower.
-        corpus: sentences.
-        head: projection head, behind the whitening.
+    The head is behind the whitening.
+
     Raises:
         UserError: groups that do not divide the width, or are as large as a batch.
     """
 
-    def __init__(
-        self, model, tokenizer, corpus: Sequence[str], settings: Settings, head: nn.Module | None = None
-    ) -> None:
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
         width, size = model.config.hidden_size, settings.group_size
         if width % size:
             raise UserError(
@@ -124,11 +118,12 @@ class WhitenedCSE(SentenceObjective):
                 f"group_size is {size}, but a batch of {settings.batch_size} sentences spans at most "
                 f"{settings.batch_size - 1} directions; set smaller groups or a larger batch_size"
             )
-        super().__init__(Whitened(model, head, settings), tokenizer, corpus, settings)
+        return Whitened(model, head, settings)
 
-    def views(self, rows, seed: int) -> list[list[str]]:
-        """The sentence itself v times."""
-        return [self.sentences(rows)] * self.settings.views
+    @property
+    def copies(self) -> int:
+        """v, as many as whitenings."""
+        return self.settings.views
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce_2``, ``infonce_3``, ...: the first view against each other one."""
@@ -140,8 +135,4 @@ def _nearest_divisor(width: int, size: int) -> int:
     return min((d for d in range(1, width + 1) if width % d == 0), key=lambda d: abs(d - size))
 
 
-def make(shop: Trainer) -> Encoder:
-    """Train WhitenedCSE; whitening and head are thrown away."""
-    model, tokenizer = shop.tower()
-    objective = WhitenedCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model))
-    return shop.train(objective, shop.encoder(model, tokenizer))
+make = one_tower(WhitenedCSE)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -82,8 +82,7 @@ def whitened(
     affine = Affine(*matrix.shape)
     affine.mean.copy_(torch.from_numpy(mean))
     affine.weight.copy_(torch.from_numpy(matrix))
-    shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
-    return MappedEncoder(plain.model, plain.tokenizer, affine, SYSTEM, **shape)
+    return MappedEncoder.behind(plain, affine, SYSTEM)
 
 
 def text_of(name: str) -> Sequence[str]:
@@ -107,9 +106,7 @@ def make(shop: Trainer) -> MappedEncoder:
     return whitened(shop.encoder(*shop.tower()), sentences, settings.dimensions, settings.floor)
 
 
-def open_saved(folder: Path, described: dict[str, Any], precision: str) -> MappedEncoder:
-    """What was saved."""
-    return open_mapped(folder, described, precision, Affine)
+open_saved = partial(open_mapped, build=Affine)
 
 
 def open_released(names: Sequence[str], backbone: Backbone, precision: str) -> MappedEncoder:

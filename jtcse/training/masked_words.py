@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,9 +18,9 @@ from jtcse.core.config import Rate, Training
 from jtcse.core.device import device
 from jtcse.core.errors import UserError
 from jtcse.core.hub import unreachable
-from jtcse.encoders.batches import Batch, in_order
+from jtcse.encoders.batches import Batch
 from jtcse.encoders.loading import check_weights
-from jtcse.training.objective import SentenceObjective
+from jtcse.training.objective import SentenceObjective, seeded
 
 MASKED, RANDOM = 0.8, 0.1
 """Of the words that are hidden: the share that becomes the mask token, and the share that becomes any word (BERT's)."""
@@ -57,12 +56,21 @@ def make_masker(tokenizer, rate: float) -> Masker:
     Raises:
         UserError: the tokenizer has no mask token.
     """
+    return Masker(torch.tensor(sorted(tokenizer.all_special_ids)), mask_token(tokenizer), len(tokenizer), rate)
+
+
+def mask_token(tokenizer) -> int:
+    """Id of the mask token.
+
+    Raises:
+        UserError: there is none.
+    """
     if tokenizer.mask_token_id is None:
         raise UserError(
             "the encoder's tokenizer has no mask token, by which words are hidden; take an encoder that was pre-trained "
             "on masked words, such as BERT or RoBERTa"
         )
-    return Masker(torch.tensor(sorted(tokenizer.all_special_ids)), tokenizer.mask_token_id, len(tokenizer), rate)
+    return tokenizer.mask_token_id
 
 
 # -- models ----------------------------------------------------------------------------------------
@@ -76,8 +84,7 @@ def fresh_masked_model(model, seed: int):
     """
     from transformers import AutoModelForMaskedLM
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         try:
             made = AutoModelForMaskedLM.from_config(model.config)
         except ValueError as error:
@@ -150,8 +157,7 @@ def fresh_layers(config, count: int, seed: int):
 
     shape = copy.deepcopy(config)
     shape.num_hidden_layers = count
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         made = AutoModel.from_config(shape)
     made.pooler = None
     return layers_only(made)
@@ -194,7 +200,7 @@ class _Guesser(nn.Module):
         self.model, self.masker = model, masker
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return {"words": in_order(batch, [[self._group(tokens, mask)] for tokens, mask in batch.groups])[0]}
+        return {"words": batch.read(self._group)}
 
     def _group(self, tokens: Tensor, mask: Tensor) -> Tensor:
         hidden, chosen = self.masker.hide(tokens)
@@ -203,7 +209,7 @@ class _Guesser(nn.Module):
 
 
 class MaskedWords(SentenceObjective):
-    """Objective: a stock masked-language model guesses hidden words.
+    """Objective: a stock masked-language model guesses hidden words of each sentence.
 
     Args:
         model: stock masked-language model.
@@ -212,12 +218,10 @@ class MaskedWords(SentenceObjective):
         rate: share of the words that are hidden.
     """
 
+    copies = 1
+
     def __init__(self, model, tokenizer, corpus: Sequence[str], settings: Training, rate: float) -> None:
         super().__init__(_Guesser(model, make_masker(tokenizer, rate)), tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mlm``, mean over hidden words."""

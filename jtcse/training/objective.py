@@ -7,7 +7,8 @@ some sentences, and ``parts``, the named parts of the loss. Everything that is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Training
 from jtcse.data.views import View
-from jtcse.encoders.batches import Batch, make_batch
+from jtcse.encoders.batches import Batch, Tower, batch_of, make_batch, token_ids
 
 
 class SentenceObjective:
@@ -28,6 +29,8 @@ class SentenceObjective:
         settings: of the training.
     """
 
+    copies = 2  # of each sentence, where ``views`` is not given: dropout alone makes the difference
+
     def __init__(self, module: nn.Module, tokenizer, corpus: Sequence, settings: Training) -> None:
         self.module, self.tokenizer, self.corpus, self.settings = module, tokenizer, corpus, settings
         self.size = len(corpus)
@@ -37,12 +40,42 @@ class SentenceObjective:
         return [self.corpus[int(row)] for row in rows]
 
     def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """v lists of n texts: each sentence twice, so that dropout alone makes the difference."""
-        return [self.sentences(rows)] * 2
+        """v lists of n texts."""
+        return [self.sentences(rows)] * self.copies
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:
         """The views of some sentences, tokenised."""
         return make_batch(self.views(rows, seed), self.tokenizer, self.settings.max_length, self.settings.length_groups)
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, with special tokens, for views that change tokens and not words."""
+        return token_ids(texts, self.tokenizer, self.settings.max_length)
+
+    def batch_of(self, views: Sequence[Sequence[Sequence[int]]], texts: Sequence[str]) -> Batch:
+        """v views of n texts as token ids."""
+        return batch_of(views, self.tokenizer.pad_token_id, self.settings.length_groups, [texts] * len(views))
+
+
+class TowerObjective(SentenceObjective):
+    """Base of an objective on one stock tower under a projection head; a subclass gives ``parts``, and ``build`` for more.
+
+    Args:
+        model, tokenizer: the tower.
+        corpus, settings: as ``SentenceObjective``.
+        head: projection head; None: none.
+        more: of ``build``.
+    """
+
+    def __init__(
+        self, model, tokenizer, corpus: Sequence, settings: Training, head: nn.Module | None = None, **more
+    ) -> None:
+        module = self.build(model, head or nn.Identity(), tokenizer, settings, **more)
+        super().__init__(module, tokenizer, corpus, settings)
+
+    @staticmethod
+    def build(model, head: nn.Module, tokenizer, settings: Training) -> nn.Module:
+        """All that is trained."""
+        return Tower(model, head)
 
 
 def two_views(items: Sequence, rows: np.ndarray, view: View, seed: int) -> list[list[str]]:
@@ -57,6 +90,14 @@ def draws(seed: int, row: int, name: int = 0) -> np.random.Generator:
     return np.random.default_rng((seed, int(row), name) if name else (seed, int(row)))
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch draws from a seed; its stream outside goes on as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def make_head(kind: str, width: int, seed: int) -> nn.Module:
     """A projection head with fresh weights, (n, d) -> (n, d).
 
@@ -69,8 +110,7 @@ def make_head(kind: str, width: int, seed: int) -> nn.Module:
     """
     if kind == "none":
         return nn.Identity()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if kind == "mlp":
             dense = nn.Linear(width, width)
             nn.init.normal_(dense.weight, std=0.02)  # as BERT's own layers start

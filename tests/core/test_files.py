@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from jtcse.core import files
 from jtcse.core.errors import UserError, unknown
-from jtcse.core.files import new_folder, sha256, write_atomically
+from jtcse.core.files import new_file, new_folder, sha256, write_atomically
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -47,6 +47,14 @@ def test_a_failure_keeps_the_old_file(call: str, number: int, tmp_path: Path, mo
     assert everything(tmp_path) == {"kept": b"old"}
     if number != errno.EIO:
         assert isinstance(caught.value, UserError) and "no room left" in str(caught.value)
+
+
+def test_a_stream_that_breaks_off_keeps_the_old_file(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a.txt", "old")
+    with pytest.raises(KeyboardInterrupt), new_file(tmp_path / "a.txt") as stream:
+        stream.write(b"new")
+        raise KeyboardInterrupt
+    assert everything(tmp_path) == {"a.txt": b"old"}
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(tmp_path: Path) -> None:

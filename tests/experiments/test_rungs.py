@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,7 +38,7 @@ LIMITS = {
 """Fewer rows, steps and seeds; everything else is the profile's."""
 
 WALK = """
-import json, pathlib, sys, yaml
+import json, os, pathlib, sys, yaml
 
 def walk(name, given):
     place = {"get_ipython": lambda: "no notebook"}
@@ -47,10 +49,14 @@ def walk(name, given):
             if "parameters" in tags:
                 place.update(given)
 
-for name in sys.argv[2:]:
-    walk(name, yaml.safe_load(pathlib.Path(f"../build/{sys.argv[1]}/settings/{name}.yaml").read_text()))
+for profile, names in json.loads(sys.argv[1]).items():
+    os.chdir(f"{sys.argv[2]}/{profile}/notebooks")
+    for name in names:
+        walk(name, yaml.safe_load(pathlib.Path(f"../build/{profile}/settings/{name}.yaml").read_text()))
 """
-"""The code of notebooks, one after the other in one process: a kernel for each would take longer than all of them."""
+"""The code of notebooks of profiles, one after the other in one process: a kernel for each would take longer than all of them."""
+PAGES = {"rung_narrow": (*WAY, "table9", "table10"), "rung_bert": WAY}
+"""The grids of one are enough: the other's towers are as deep, so its cells are the same."""
 
 
 # -- settings ------------------------------------------------------------------------------------------------
@@ -123,35 +129,31 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize(
-    ("profile", "pages"),
-    # the grids of one are enough: the other's towers are as deep, so its cells are the same
-    [("rung_narrow", (*WAY, "table9", "table10")), ("rung_bert", WAY)],
-    ids=RUNGS,
-)
-def test_the_pages_of_a_rung_run_at_a_row_limit_with_the_parameters_of_the_pipeline(
-    profile: str, pages: tuple[str, ...], hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("notebooks", "workflow"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    write_parameters(tmp_path, profile, LIMITS)
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(scope="module")
+def walked(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder a profile, in which its pages ran."""
+    root = tmp_path_factory.mktemp("walked")
+    for profile in PAGES:
+        for name in ("notebooks", "workflow"):
+            shutil.copytree(ROOT / name, root / profile / name)
+        write_parameters(root / profile, profile, LIMITS)
+    offline = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+    online = {name: value for name, value in os.environ.items() if name not in offline}
+    own = {"HF_HOME": str(root / "hf_home"), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
     with loopback.serve(hub) as url:
-        for name, value in {
-            "HF_ENDPOINT": url,
-            "HF_HOME": str(tmp_path / "hf_home"),
-            "HF_HUB_DISABLE_XET": "1",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "PYTHONPATH": str(ROOT),
-        }.items():
-            monkeypatch.setenv(name, value)
-        command = [sys.executable, "-c", WALK, profile, *pages]
-        done = subprocess.run(command, cwd=tmp_path / "notebooks", capture_output=True, text=True, timeout=300)
+        command = [sys.executable, "-c", WALK, json.dumps(PAGES), str(root)]
+        environment = online | own | {"HF_ENDPOINT": url, "NO_PROXY": "127.0.0.1,localhost"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
-    records = {name: read_record(tmp_path / "build" / profile / "records" / f"{name}.json") for name in pages}
+    return root
+
+
+@pytest.mark.parametrize("profile", RUNGS)
+def test_the_pages_of_a_rung_run_at_a_row_limit_with_the_parameters_of_the_pipeline(profile: str, walked: Path) -> None:
+    made, pages = walked / profile / "build" / profile, PAGES[profile]
+    records = {name: read_record(made / "records" / f"{name}.json") for name in pages}
     assert all(record.profile == profile and record.settings["scale"] == "smaller" for record in records.values())
     wanted = {cell.id for page in pages if page in PLACES for cell in grid(page, load_settings(profile))}
     assert len(wanted) == sum({"table9": 7, "table10": 8}.get(page, 0) for page in pages)
     assert wanted <= {metric.name for record in records.values() for metric in record.metrics}
-    assert not list((tmp_path / "build" / profile / "data").glob("round_trip_*"))
+    assert not list((made / "data").glob("round_trip_*"))

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jtcse.paper import audit
-from jtcse.paper.audit import arithmetic, cells, claims, finding, judging, metrics
+from jtcse.paper.audit import arithmetic, cells, claim_judges, claims, finding, judging, metrics
 from jtcse.paper.places import STS3, STS7
-from jtcse.paper.printed import DASH, laid_out, values
+from jtcse.paper.printed import DASH, laid_out, models, values
+from jtcse.paper.printed import claims as printed_claims
 
 PAPER = values()
 MARGINS = audit.margins(PAPER)
@@ -294,6 +295,21 @@ def test_every_claim_has_one_state() -> None:
     assert len(judged) == 50 and len({one.claim for one in judged}) == 50
     assert {one.state for one in judged} <= set(judging.STATES)
     assert all(id in PAPER.index for one in judged for id in one.ids)
+
+
+def test_every_ranking_is_of_a_claim_and_names_systems_of_table_1() -> None:
+    known = {model for _, model in models().index}
+    for claim, rule in claim_judges.RANKINGS.items():
+        assert f"claim/{claim}" in printed_claims().index
+        named = {*rule.get("ours", ()), *(model for pair in rule.get("pairs", []) for model in pair)}
+        assert rule.get("ours") == "best" or named <= known, claim
+        assert rule.keys() <= {"ours", "groups", "towers", "pairs", "backbones", "columns", "before", "behind"}, claim
+
+
+def test_a_rule_counts_the_places_that_it_could_test_and_keeps_what_it_found() -> None:
+    one = finding.Finding("a", finding.STRENGTHS[0], "table1", (), {}, "something")
+    result = finding.rule(lambda frame: iter([None, one, None]))(PAPER)
+    assert (result.examined, result.findings) == (3, [one])
 
 
 @pytest.mark.parametrize(

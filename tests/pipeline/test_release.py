@@ -231,6 +231,18 @@ def test_hubs_read_the_scores_of_the_record_out_of_the_card(space: Workspace, tm
     assert shown == {task: pytest.approx(record.metric(f"distilled/{task}").value / 100, abs=5e-5) for task in TASKS}
 
 
+def test_a_value_that_no_record_has_stops_the_card(
+    space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jtcse.pipeline.release import model_card
+
+    told = model_card._told
+    monkeypatch.setattr(model_card, "_told", lambda story: {k: v for k, v in told(story).items() if k != "sentences"})
+    with pytest.raises(Exception, match="'sentences' is undefined"):
+        release(tmp_path / "out", "mini", space)
+    assert not (tmp_path / "out").exists()
+
+
 def test_scores_stand_with_intervals_beside_those_of_start_and_twin(space: Workspace, tmp_path: Path) -> None:
     card = written(space, tmp_path / "out")
     assert "| STS13 | 1,379 | 69.1 (68.1 to 71.1) | 61.1 (60.1 to 63.1) | 71.1 (70.1 to 73.1) |" in card

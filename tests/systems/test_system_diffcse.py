@@ -27,7 +27,7 @@ ROWS = np.arange(6)
 
 def objective_of(shop, model, tokenizer) -> DiffCSE:
     generator = fresh_masked_model(model, seed=3)
-    return DiffCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), generator, seed=4)
+    return DiffCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), generator=generator, seed=4)
 
 
 def objective(folder: Path, **changes) -> DiffCSE:

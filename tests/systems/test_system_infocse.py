@@ -27,7 +27,7 @@ ROWS = np.arange(6)
 
 def objective_of(shop, model, tokenizer) -> InfoCSE:
     words = word_head(fresh_masked_model(model, seed=3))
-    return InfoCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), words, seed=4)
+    return InfoCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), words=words, seed=4)
 
 
 def objective(folder: Path, **changes) -> InfoCSE:

@@ -29,7 +29,7 @@ def made(folder: Path, **changes) -> PCL:
     if shop.settings.peer:
         peer = shop.tower()[0]
         small_run.shake(peer, seed=7)
-    return PCL(model, peer, tokenizer, shop.corpus, shop.settings, shop.head(model))
+    return PCL(model, tokenizer, shop.corpus, shop.settings, shop.head(model), peer=peer)
 
 
 def changed(kind: str, length: int = 22, max_length: int = 512, seed: int = 0) -> list[int]:

@@ -34,7 +34,7 @@ def made(folder: Path, name: str, teachers: list[str], **changes) -> RankCSE:
     shop = zoo.shop(folder, name, teachers=teachers, **changes)
     model, tokenizer = shop.tower()
     found = [rankcse.teacher(shop, one) for one in shop.settings.teachers]
-    return RankCSE(model, tokenizer, shop.corpus, shop.settings, found, shop.head(model))
+    return RankCSE(model, tokenizer, shop.corpus, shop.settings, shop.head(model), teachers=found)
 
 
 def apart(found: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jtcse.data.world.lexicon import article, gerund, lexicon, participle, past, plural, third_person
@@ -13,6 +13,7 @@ FUNCTION_WORDS = (
     *("a", "an", "the", "by", "with", "without", "after", "in", "wake", "of", "not", "does", "do", "did"),
     *("is", "are", "was", "were", "avoid", "should", "can", "cannot"),
 )
+DETAILS_BEHIND = ("manner", "tool", "place", "cause", "time")
 
 
 class Style(NamedTuple):
@@ -24,7 +25,7 @@ class Style(NamedTuple):
 
 
 class Clause:
-    """The pieces that patterns are made of; optional pieces begin with a space or are empty."""
+    """The pieces that patterns are made of, by the names of ``PIECES``; optional ones begin with a space or are empty."""
 
     def __init__(self, meaning: Meaning, style: Style, wording: Mapping[str, str], fronted: str) -> None:
         self.meaning, self.style, self.wording, self.fronted = meaning, style, wording, fronted
@@ -33,9 +34,9 @@ class Clause:
         self.neg = "not " if meaning.negated else ""
 
     def __getitem__(self, piece: str) -> str:
-        return getattr(self, piece)
+        return PIECES[piece](self)
 
-    def _phrase(self, role: str, determiner: str) -> str:
+    def phrase(self, role: str) -> str:
         """Noun phrase of a role: number or determiner, adjective, noun."""
         meaning, wording = self.meaning, self.wording
         noun = wording[getattr(meaning, role)]
@@ -45,31 +46,10 @@ class Clause:
         phrase += plural(noun) if count else noun
         if count:
             return f"{wording[count]} {phrase}"
-        return _with_determiner(determiner, phrase, noun)
+        return _with_determiner(self.style.determiner, phrase, noun)
 
-    @property
-    def agent(self) -> str:
-        return self._phrase("agent", self.style.determiner)
-
-    @property
-    def object(self) -> str:
-        return self._phrase("patient", self.style.determiner)
-
-    @property
-    def patient(self) -> str:
-        return " " + self.object if self.meaning.patient else ""
-
-    @property
-    def front(self) -> str:
-        return self._detail(self.fronted).lstrip()
-
-    @property
-    def details(self) -> str:
-        return "".join(
-            self._detail(name) for name in ("manner", "tool", "place", "cause", "time") if name != self.fronted
-        )
-
-    def _detail(self, name: str) -> str:
+    def detail(self, name: str) -> str:
+        """A detail with what stands before it, or nothing."""
         concept = getattr(self.meaning, name)
         if not concept:
             return ""
@@ -81,84 +61,69 @@ class Clause:
         before = self.style.cause if name == "cause" else lexicon().concepts[concept].attributes["prep"]
         return f" {before} {_with_determiner(self.style.place_determiner, word, word)}"
 
-    # Verbs. 'not' goes with the auxiliary, or with {neg} where a pattern has none.
+    def behind(self, word: str) -> str:
+        """A verb with 'not' behind it, where the meaning has one."""
+        return f"{word} {self.neg}".rstrip()
 
-    @property
-    def acts(self) -> str:
-        if self.meaning.negated:
-            return f"{'do' if self.many else 'does'} not {self.base}"
-        return self.base if self.many else third_person(self.base)
-
-    @property
-    def acted(self) -> str:
-        return f"did not {self.base}" if self.meaning.negated else past(self.base)
-
-    @property
-    def ing(self) -> str:
-        return gerund(self.base)
-
-    @property
-    def done(self) -> str:
-        return participle(self.base)
-
-    @property
-    def do(self) -> str:
-        return f"avoid {self.ing}" if self.meaning.negated else self.base
-
-    @property
-    def order(self) -> str:
-        return f"do not {self.base}" if self.meaning.negated else self.base
-
-    @property
-    def is_there(self) -> str:
-        return "are" if self.many else "is"
-
-    @property
-    def is_(self) -> str:
-        return f"{self.is_there} {self.neg}".rstrip()
-
-    @property
-    def was(self) -> str:
-        return f"{'were' if self.many else 'was'} {self.neg}".rstrip()
-
-    @property
-    def is_object(self) -> str:
-        return f"is {self.neg}".rstrip()
-
-    @property
-    def was_object(self) -> str:
-        return f"was {self.neg}".rstrip()
-
-    @property
-    def should(self) -> str:
-        return f"should {self.neg}".rstrip()
-
-    @property
-    def can(self) -> str:
-        return "cannot" if self.meaning.negated else "can"
-
-    # Definitions: the term, the hypernym with the term's adjective, and what one of them does.
+    def either(self, plain: str, negated: str) -> str:
+        """The first, or the second where the meaning has a 'not'."""
+        return negated if self.meaning.negated else plain
 
     @property
     def term(self) -> str:
-        noun = self.wording[self.meaning.defined]
-        return _with_determiner("a", noun, noun)
+        """The word that a definition defines."""
+        return self.wording[self.meaning.defined]
 
     @property
-    def bare_kind(self) -> str:
-        trait = getattr(self.meaning, f"{self.meaning.topic}_trait")
-        noun = self.wording[lexicon().hypernym(self.meaning.defined)]
-        return f"{self.wording[trait]} {noun}" if trait else noun
+    def hypernym(self) -> str:
+        """The word above it."""
+        return self.wording[lexicon().hypernym(self.meaning.defined)]
 
-    @property
-    def kind(self) -> str:
-        return _with_determiner("a", self.bare_kind, self.wording[lexicon().hypernym(self.meaning.defined)])
 
-    @property
-    def tells(self) -> str:
-        if self.meaning.topic == "agent":
-            return f"{self.acts}{self.patient}{self.details}"
-        return f"{self.agent} {self.acts}{self.details}"
+def _acts(clause: Clause) -> str:
+    plain = clause.base if clause.many else third_person(clause.base)
+    return clause.either(plain, f"{'do' if clause.many else 'does'} not {clause.base}")
+
+
+def _bare_kind(clause: Clause) -> str:
+    """The hypernym with the term's adjective."""
+    trait = getattr(clause.meaning, f"{clause.meaning.topic}_trait")
+    return f"{clause.wording[trait]} {clause.hypernym}" if trait else clause.hypernym
+
+
+PIECES: dict[str, Callable[[Clause], str]] = {
+    "agent": lambda c: c.phrase("agent"),
+    "object": lambda c: c.phrase("patient"),
+    "patient": lambda c: " " + c.phrase("patient") if c.meaning.patient else "",
+    "front": lambda c: c.detail(c.fronted).lstrip(),
+    "details": lambda c: "".join(c.detail(name) for name in DETAILS_BEHIND if name != c.fronted),
+    # Verbs. 'not' goes with the auxiliary, or with {neg} where a pattern has none.
+    "neg": lambda c: c.neg,
+    "base": lambda c: c.base,
+    "acts": _acts,
+    "acted": lambda c: c.either(past(c.base), f"did not {c.base}"),
+    "ing": lambda c: gerund(c.base),
+    "done": lambda c: participle(c.base),
+    "do": lambda c: c.either(c.base, f"avoid {gerund(c.base)}"),
+    "order": lambda c: c.either(c.base, f"do not {c.base}"),
+    "is_there": lambda c: "are" if c.many else "is",
+    "is_": lambda c: c.behind("are" if c.many else "is"),
+    "was": lambda c: c.behind("were" if c.many else "was"),
+    "is_object": lambda c: c.behind("is"),
+    "was_object": lambda c: c.behind("was"),
+    "should": lambda c: c.behind("should"),
+    "can": lambda c: c.either("can", "cannot"),
+    # Definitions: the term, the hypernym with the term's adjective, and what one of them does.
+    "term": lambda c: _with_determiner("a", c.term, c.term),
+    "bare_kind": _bare_kind,
+    "kind": lambda c: _with_determiner("a", _bare_kind(c), c.hypernym),
+    "tells": lambda c: (
+        f"{_acts(c)}{c['patient']}{c['details']}"
+        if c.meaning.topic == "agent"
+        else f"{c['agent']} {_acts(c)}{c['details']}"
+    ),
+}
+"""What stands for each name in the braces of a pattern."""
 
 
 def _with_determiner(determiner: str, phrase: str, noun: str) -> str:

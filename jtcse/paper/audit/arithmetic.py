@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jtcse.paper.audit.finding import STRENGTHS, TRUSTED, Finding, Interval, Result, called, numbers_of, short
+from jtcse.paper.audit.finding import STRENGTHS, TRUSTED, Finding, Interval, called, numbers_of, rule, short
 from jtcse.paper.places import LAYOUTS, STS3, STS7
 from jtcse.paper.printed import half_unit, models
 
@@ -18,20 +18,17 @@ BERT = "table1/BERT-base"
 FIGURE_7 = {"SBERT-sup": "SBERT-base(Sup)", "BERT": "BERT-base"}  # its labels to the names of Table I
 
 
-def averages(frame: DataFrame) -> Result:
+@rule
+def averages(frame: DataFrame) -> Iterator[Finding | None]:
     """Printed averages against their cells: Table I's 7Avg and 3Avg, the averages of Tables II-VI.
 
     Each cell is the interval of numbers that round to it, so their mean is an interval too, and the printed average must
     meet it. An average that meets it, but is not the rounded mean of the printed cells, is a weaker finding: the released
     evaluation code averages scores that were rounded before.
     """
-    result, texts = Result(), numbers_of(frame)
-    for id, cells in _averaged(frame):
-        if id in texts and cells and all(cell in texts for cell in cells):
-            result.examined += 1
-            found = _average(id, {name: texts[name] for name in (id, *cells)}, frame, texts)
-            result.findings += [found] if found else []
-    return result
+    texts = numbers_of(frame)
+    for id, cells in _known_averages(frame, texts):
+        yield _average(id, {name: texts[name] for name in (id, *cells)}, frame, texts)
 
 
 def margins(frame: DataFrame) -> DataFrame:
@@ -42,17 +39,22 @@ def margins(frame: DataFrame) -> DataFrame:
     import pandas as pd
 
     texts, rows = numbers_of(frame), {}
-    for id, cells in _averaged(frame):
-        if id in texts and cells and all(cell in texts for cell in cells):
-            parts = Interval.mean([Interval.of(texts[cell]) for cell in cells])
-            mean = (parts.low + parts.high) / 2
-            allowed = parts.high - mean + half_unit(texts[id])
-            rows[id] = {"place": id.partition("/")[0], "printed": float(texts[id]), "mean": mean, "allowed": allowed}
+    for id, cells in _known_averages(frame, texts):
+        parts = Interval.mean([Interval.of(texts[cell]) for cell in cells])
+        mean = (parts.low + parts.high) / 2
+        allowed = parts.high - mean + half_unit(texts[id])
+        rows[id] = {"place": id.partition("/")[0], "printed": float(texts[id]), "mean": mean, "allowed": allowed}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["place", "printed", "mean", "allowed"])
 
 
+def _known_averages(frame: DataFrame, texts: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Ids of averages with the ids of the cells that they are over, where all of them are known."""
+    for id, cells in _averaged(frame):
+        if id in texts and cells and all(cell in texts for cell in cells):
+            yield id, cells
+
+
 def _averaged(frame: DataFrame) -> Iterator[tuple[str, list[str]]]:
-    """Ids of averages with the ids of the cells that they are over."""
     for group, row in dict.fromkeys(
         zip(*(frame[frame["place"] == "table1"][c] for c in ("group", "row")), strict=True)
     ):
@@ -116,29 +118,23 @@ def _passed(id: str, mean: float, texts: dict[str, str]) -> str:
     )
 
 
-def derived(frame: DataFrame) -> Result:
+@rule
+def derived(frame: DataFrame) -> Iterator[Finding | None]:
     """Gains of Table VIII, and in Table VII the score per cost and costs as multiples of one tower's.
 
     Table VII's body is lost; what was filled in there by us can only yield notes.
     """
-    result = Result()
     texts = numbers_of(frame, (*TRUSTED, "inferred"))
     for target, (value, ids, words) in _derivations(texts).items():
-        result.examined += 1
-        gap = Interval.of(texts[target]).gap(value)
-        if gap:
-            trusted = frame.loc[[target, *ids], "status"].isin(TRUSTED).all()
-            place = frame.loc[target, "place"]
-            numbers = {"printed": float(texts[target]), "low": value.low, "high": value.high, "gap": gap}
-            also = "" if trusted else " Not all of these numbers are from print: some were inferred by us."
-            result.findings.append(
-                Finding(
-                    "derived value", CONTRADICTION if trusted else NOTE, place, (target, *ids), numbers,
-                    f"{short(place)} has {texts[target]} as {called(target)}, but {words} is between "
-                    f"{value.low:.3f} and {value.high:.3f}.{also}",
-                )
-            )  # fmt: skip
-    return result
+        gap, place = Interval.of(texts[target]).gap(value), frame.loc[target, "place"]
+        trusted = frame.loc[[target, *ids], "status"].isin(TRUSTED).all()
+        also = "" if trusted else " Not all of these numbers are from print: some were inferred by us."
+        yield None if not gap else Finding(
+            "derived value", CONTRADICTION if trusted else NOTE, place, (target, *ids),
+            {"printed": float(texts[target]), "low": value.low, "high": value.high, "gap": gap},
+            f"{short(place)} has {texts[target]} as {called(target)}, but {words} is between "
+            f"{value.low:.3f} and {value.high:.3f}.{also}",
+        )  # fmt: skip
 
 
 def _derivations(texts: dict[str, str]) -> dict[str, tuple[Interval, list[str], str]]:
@@ -163,30 +159,24 @@ def _derivations(texts: dict[str, str]) -> dict[str, tuple[Interval, list[str], 
     return wanted
 
 
-def twice(frame: DataFrame) -> Result:
+@rule
+def twice(frame: DataFrame) -> Iterator[Finding | None]:
     """One quantity in two places, or in print and in the README, must be the same up to rounding."""
-    result, texts = Result(), numbers_of(frame, (*TRUSTED, "inferred"))
+    texts = numbers_of(frame, (*TRUSTED, "inferred"))
     for first, second, strength, why in _pairs(texts):
-        result.examined += 1
         gap = Interval.of(texts[first]).gap(Interval.of(texts[second]))
-        if gap:
-            weak = not frame.loc[[first, second], "status"].isin(TRUSTED).all()
-            numbers = {"first": float(texts[first]), "second": float(texts[second]), "gap": gap}
-            result.findings.append(
-                Finding(
-                    "printed twice", NOTE if weak else strength, frame.loc[first, "place"], (first, second), numbers,
-                    f"{first} is {texts[first]} and {second} is {texts[second]}; {why}.",
-                )
-            )  # fmt: skip
+        weak = not frame.loc[[first, second], "status"].isin(TRUSTED).all()
+        yield None if not gap else Finding(
+            "printed twice", NOTE if weak else strength, frame.loc[first, "place"], (first, second),
+            {"first": float(texts[first]), "second": float(texts[second]), "gap": gap},
+            f"{first} is {texts[first]} and {second} is {texts[second]}; {why}.",
+        )  # fmt: skip
     both = frame[(frame["readme"] != "") & (frame["status"] == "printed") & frame["value"].notna()]
     for id, text, readme, place in zip(both.index, both["text"], both["readme"], both["place"], strict=True):
-        result.examined += 1
         gap = Interval.of(text).gap(Interval.of(readme))
-        if gap:
-            numbers = {"printed": float(text), "readme": float(readme), "gap": gap}
-            words = f"{id} is {text} in print and {readme} in the README; one of them was not brought up to date."
-            result.findings.append(Finding("printed twice", CONTRADICTION, place, (id,), numbers, words))
-    return result
+        numbers = {"printed": float(text), "readme": float(readme), "gap": gap}
+        words = f"{id} is {text} in print and {readme} in the README; one of them was not brought up to date."
+        yield Finding("printed twice", CONTRADICTION, place, (id,), numbers, words) if gap else None
 
 
 def _pairs(texts: dict[str, str]) -> list[tuple[str, str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from jtcse.paper.audit.finding import STRENGTHS, Finding, Result, numbers_of, short
+from jtcse.paper.audit.finding import STRENGTHS, Finding, Result, numbers_of, rule, short
 from jtcse.paper.audit.metrics import SAME
 from jtcse.paper.places import LAYOUTS
 
@@ -24,7 +24,8 @@ SYSTEM = "JTCSE"  # the rows of Tables IX and X that are this very system stand 
 FULL = ("table9/6", "table10/NCE+ICNCE+ICTM")
 
 
-def repeated_lines(frame: DataFrame) -> Result:
+@rule
+def repeated_lines(frame: DataFrame) -> Iterator[Finding | None]:
     """Two rows or two columns of a table that share more cells than chance explains.
 
     How often two cells agree by chance is estimated twice, from the cells of these two lines that do not face each other
@@ -33,27 +34,22 @@ def repeated_lines(frame: DataFrame) -> Result:
     """
     from scipy.stats import binom
 
-    result = Result()
     for place, axis, lines in _lines(frame):
         pairs = [pair for pair in combinations(lines, 2) if pair not in SAME]
         found = {pair: _agreement(lines[pair[0]], lines[pair[1]]) for pair in pairs}
         facing, meetings = sum(n for _, n, _ in found.values()), sum(len(shared) for shared, _, _ in found.values())
         for (first, second), (shared, n, crossed) in found.items():
-            result.examined += n > 0
             rate = max(crossed, (meetings - len(shared) + 1) / (facing - n + 2))
             expected = float(binom.sf(len(shared) - 1, n, rate)) * len(pairs) if len(shared) > 1 else EXPECTED
-            if expected < EXPECTED:
-                ids = tuple(_id(place, axis, line, other) for other in shared for line in (first, second))
-                result.findings.append(
-                    Finding(
-                        "repeated line", TENSION, place.partition("/")[0], ids,
-                        {"shared": len(shared), "of": n, "expected_by_chance": expected},
-                        f"In {short(place.partition('/')[0])} the {axis}s {first} and {second} agree digit for digit in "
-                        f"{len(shared)} of {n} cells ({', '.join(shared)}), where chance would let {expected:.2g} pairs of "
-                        f"{axis}s agree so; one may have been copied from the other.",
-                    )
+            if n:
+                yield None if expected >= EXPECTED else Finding(
+                    "repeated line", TENSION, place.partition("/")[0],
+                    tuple(_id(place, axis, line, other) for other in shared for line in (first, second)),
+                    {"shared": len(shared), "of": n, "expected_by_chance": expected},
+                    f"In {short(place.partition('/')[0])} the {axis}s {first} and {second} agree digit for digit in "
+                    f"{len(shared)} of {n} cells ({', '.join(shared)}), where chance would let {expected:.2g} pairs of "
+                    f"{axis}s agree so; one may have been copied from the other.",
                 )  # fmt: skip
-    return result
 
 
 def _lines(frame: DataFrame) -> Iterator[tuple[str, str, Lines]]:
@@ -81,15 +77,15 @@ def _agreement(first: Mapping[str, str], second: Mapping[str, str]) -> tuple[lis
     return shared, len(common), (crossed + 1) / (len(common) * (len(common) - 1) + 2)
 
 
-def copied_cells(frame: DataFrame) -> Result:
+@rule
+def copied_cells(frame: DataFrame) -> Iterator[Finding | None]:
     """Two neighbours in a row of Table I with the same digits, one of them far from everything else in its column."""
-    result = Result()
     part = frame[(frame["place"] == "table1") & ~frame["column"].isin(LAYOUTS["table1"].averages)]
     for (group, row), line in part.groupby(["group", "row"], sort=False):
         line = line[line["value"].notna()]
         for (first, a), (second, b) in zip(line.iloc[:-1].iterrows(), line.iloc[1:].iterrows(), strict=True):
-            result.examined += 1
             if a["text"] != b["text"]:
+                yield None
                 continue
             found: dict[str, tuple[float, float]] = {}
             for id, cell in ((first, a), (second, b)):
@@ -104,14 +100,11 @@ def copied_cells(frame: DataFrame) -> Result:
                 if strength == TENSION
                 else "both fit their columns, so it may well be chance"
             )
-            result.findings.append(
-                Finding(
-                    "copied cell", strength, "table1", (first, second),
-                    {"value": float(a["value"]), "median": median, "robust_deviations": min(far, 999.0)},
-                    f"{row} on {group} has {a['text']} in {a['column']} and again in {b['column']}; {tail}.",
-                )
+            yield Finding(
+                "copied cell", strength, "table1", (first, second),
+                {"value": float(a["value"]), "median": median, "robust_deviations": min(far, 999.0)},
+                f"{row} on {group} has {a['text']} in {a['column']} and again in {b['column']}; {tail}.",
             )  # fmt: skip
-    return result
 
 
 def _distance(value: float, others: Series) -> tuple[float, float]:

@@ -1,14 +1,24 @@
-"""The judges of the claims: each computes from the tables, none knows an answer."""
+"""The judges of the claims on Tables I-VI: each computes from the tables, none knows an answer.
+
+Who should be above whom in Table I is data, in ``rankings.yaml``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.resources import files
+from itertools import product
+from typing import Any
 
-from jtcse.paper.audit.judging import BACKBONES, SERIES, Tables, above, judge, together
+import yaml
+
+from jtcse.paper.audit.judging import BACKBONES, SERIES, Judged, Tables, above, judge, together
 from jtcse.paper.places import LAYOUTS
 from jtcse.paper.printed import models
 
-Judged = tuple[str, Sequence[str], dict[str, float], str]
+Contest = tuple[str, list[str], list[str]]  # a label, and ids of ours and of the others
+RANKINGS = yaml.safe_load((files(__package__) / "rankings.yaml").read_text(encoding="utf8"))
 BLOCKS = {
     "table2": "classification",
     "table3": "reranking",
@@ -16,112 +26,63 @@ BLOCKS = {
     "table5": "STS22.v2",
     "table6": "retrieval",
 }
-WIKI, SICKR = "table8/Wiki1M", "table8/+SICKR"
-NONE, FULL = "table10/none", "table10/NCE+ICNCE+ICTM"
 RETRIEVAL_TASKS = 45  # as the text counts them; the tasks themselves are not named
-CLOSE = 1.0  # points: what "barely equal" may mean at most
 
 
-def per_backbone(tables: Tables, ours: Sequence[str], groups: Sequence[str], task: str = "7Avg") -> Judged:
-    """Whether our systems are above every system of these groups in a column of Table I, per backbone."""
-    parts, ids = [], []
-    for backbone in BACKBONES:
-        mine = [f"table1/{backbone}/{model}/{task}" for model in ours]
-        others = [id for id in tables.systems(backbone, groups, task) if id not in mine]
-        parts.append((backbone, *above(tables, mine, others)))
-        ids += [*mine, max(others, key=tables.value)]
+def won(tables: Tables, contests: Sequence[Contest]) -> Judged:
+    """Whether ours are above the best of the others in every contest."""
+    parts = [(label, *above(tables, ours, others)) for label, ours, others in contests]
     state, numbers, words = together(parts)
-    return state, ids, numbers, words
+    return state, [id for _, ours, others in contests for id in (*ours, max(others, key=tables.value))], numbers, words
 
 
-@judge("C01")
-def _c01(tables: Tables) -> Judged:
-    return per_backbone(tables, ("JTCSE", "JTCSE_D"), ("baseline",))
+def series_against_others(tables: Tables, label: str, everyone: Sequence[str], place: int) -> Contest:
+    """The best of the paper's series against all others; ``place`` is that of the system in an id."""
+    ours = [id for id in everyone if id.split("/")[place] in SERIES]
+    return label, [max(ours, key=tables.value)], [id for id in everyone if id not in ours]
 
 
-@judge("C24")
-def _c24(tables: Tables) -> Judged:
-    return per_backbone(tables, ("JTCSE",), ("baseline",))
+def _contests(tables: Tables, rule: dict[str, Any]) -> Iterator[Contest]:
+    """The contests of a rule of ``rankings.yaml``."""
+    columns = rule.get("columns", ["7Avg"])
+    for backbone, column in product(rule.get("backbones", BACKBONES), columns):
+        label, id_of = (
+            backbone if len(columns) == 1 else f"{backbone} {column}",
+            f"table1/{backbone}/{{}}/{column}".format,
+        )
+        yield from ((label, [id_of(first)], [id_of(second)]) for first, second in rule.get("pairs", []))
+        if "ours" in rule:
+            everyone = _of_towers(tables.systems(backbone, rule["groups"], column), backbone, rule.get("towers"))
+            contest = series_against_others(tables, label, everyone, 2) if rule["ours"] == "best" else None
+            others = [id for id in everyone if id.split("/")[2] not in SERIES]
+            yield contest or (label, [id_of(model) for model in rule["ours"]], others)
 
 
-@judge("C06", "C25")
-def _c25(tables: Tables) -> Judged:
-    """Single towers of other authors: baselines of one tower, and EDFSE_D; with the predecessor's TNCSE_D."""
-    parts, ids, known = [], [], models()
-    for backbone in BACKBONES:
-        single = tables.systems(backbone, ("baseline", "distilled"))
-        others = [id for id in single if known.loc[(backbone, id.split("/")[2]), "towers"] == 1 and "/JTCSE" not in id]
-        mine = [f"table1/{backbone}/JTCSE_D/7Avg"]
-        parts.append((backbone, *above(tables, mine, others)))
-        ids += [*mine, max(others, key=tables.value)]
-    state, numbers, words = together(parts)
-    return state, ids, numbers, words
+def _of_towers(ids: list[str], backbone: str, towers: int | None) -> list[str]:
+    known = models()["towers"]
+    return [id for id in ids if towers in (None, known[backbone, id.split("/")[2]])]
 
 
-@judge("C33")
-def _c33(tables: Tables) -> Judged:
-    state, ids, numbers, words = _c25(tables)
-    return state, ids, numbers, f"one tower costs the same in each, so eta orders them as the score does: {words}"
+def ranked(tables: Tables, claim: str) -> Judged:
+    """The verdict on a claim of ``rankings.yaml``."""
+    rule = RANKINGS[claim]
+    state, ids, numbers, words = won(tables, list(_contests(tables, rule)))
+    words = words.replace(", the best of the others", "") if "pairs" in rule else words
+    return state, ids, numbers, f"{rule.get('before', '')}{words}{rule.get('behind', '')}"
 
 
-def versus(tables: Tables, pairs: Sequence[tuple[str, str]]) -> Judged:
-    """Whether the first of each pair is above the second."""
-    parts = [(first.split("/")[1], *above(tables, [first], [second])) for first, second in pairs]
-    state, numbers, words = together(parts)
-    return state, [id for pair in pairs for id in pair], numbers, words.replace(", the best of the others", "")
-
-
-@judge("C04")
-def _c04(tables: Tables) -> Judged:
-    state, ids, numbers, words = versus(tables, [("table1/BERT-base/JTCSE/7Avg", "table1/BERT-base/EDFSE/7Avg")])
-    return state, ids, numbers, f"{words}; of the cost no number is from print, but two towers are a third of six"
-
-
-@judge("C05")
-def _c05(tables: Tables) -> Judged:
-    return versus(tables, [(f"table1/{b}/JTCSE_UC/7Avg", f"table1/{b}/RankCSE_UC/7Avg") for b in BACKBONES])
-
-
-@judge("C26")
-def _c26(tables: Tables) -> Judged:
-    kinds = ("_UC", "_UCD")
-    return versus(
-        tables, [(f"table1/{b}/JTCSE{k}/7Avg", f"table1/{b}/RankCSE{k}/7Avg") for b in BACKBONES for k in kinds]
-    )
-
-
-@judge("C10")
-def _c10(tables: Tables) -> Judged:
-    return versus(tables, [(f"table1/{b}/JTCSE/7Avg", f"table1/{b}/TNCSE/7Avg") for b in BACKBONES])
-
-
-@judge("C11")
-def _c11(tables: Tables) -> Judged:
-    """The best of the series against the best of all others, in both averages."""
-    groups = ("baseline", "predecessor", "distilled", "uc", "ucd", "ours")
-    parts, ids = [], []
-    for backbone in BACKBONES:
-        for task in ("7Avg", "3Avg"):
-            everyone = tables.systems(backbone, groups, task)
-            mine = [max((id for id in everyone if "/JTCSE" in id), key=tables.value)]
-            others = [id for id in everyone if "/JTCSE" not in id]
-            parts.append((f"{backbone} {task}", *above(tables, mine, others)))
-            ids += [*mine, max(others, key=tables.value)]
-    state, numbers, words = together(parts)
-    return state, ids, numbers, words
+for _claim in RANKINGS:
+    judge(_claim)(partial(ranked, claim=_claim))
 
 
 @judge("C27")
 def _c27(tables: Tables) -> Judged:
-    parts, ids = [], []
+    """The best of the series against the best of all others, in the average of each block."""
+    contests = []
     for place, words in BLOCKS.items():
         everyone = [f"{place}/{LAYOUTS[place].averages[-1]}/{model}" for model in tables.columns[place]]
-        mine = [max((id for id in everyone if id.rpartition("/")[2] in SERIES), key=tables.value)]
-        others = [id for id in everyone if id.rpartition("/")[2] not in SERIES]
-        parts.append((words, *above(tables, mine, others)))
-        ids += [*mine, max(others, key=tables.value)]
-    state, numbers, said = together(parts)
-    return state, ids, numbers, said
+        contests.append(series_against_others(tables, words, everyone, 2))
+    return won(tables, contests)
 
 
 @judge("C08")
@@ -157,7 +118,7 @@ def _c02(tables: Tables) -> Judged:
 
 @judge("C50")
 def _c50(tables: Tables) -> Judged:
-    state, ids, numbers, words = _c24(tables)
+    state, ids, numbers, words = ranked(tables, "C24")
     count = task_count(tables)
     both = state if (count >= 200) == (state == "supported") else "partly"
     return both, ids, numbers | {"tasks": float(count)}, f"{count} tasks are counted, where hundreds are named; {words}"
@@ -166,30 +127,21 @@ def _c50(tables: Tables) -> Judged:
 @judge("C21")
 def _c21(tables: Tables) -> Judged:
     count = len(tables.rows["table5"])
-    state = "supported" if count == 19 else "contradicted"
     words = f"Table V has {count} languages and pairs of languages, as its caption says, and a row of their average"
-    return state, [f"table5/avg/{tables.columns['table5'][0]}"], {"languages": float(count)}, words
+    ids = [f"table5/avg/{tables.columns['table5'][0]}"]
+    return "supported" if count == 19 else "contradicted", ids, {"languages": float(count)}, words
 
 
 @judge("C22")
 def _c22(tables: Tables) -> Judged:
-    found = {place: len(tables.rows[place]) for place in ("table2", "table4", "table3")}
+    found = {place: float(len(tables.rows[place])) for place in ("table2", "table4", "table3")}
     state = "supported" if tuple(found.values()) == (45, 15, 14) else "contradicted"
-    words = ", ".join(f"{count} in {place}" for place, count in found.items())
-    return (
-        state,
-        [],
-        {place: float(n) for place, n in found.items()},
-        f"the tables have {words}; retrieval tasks are not named",
-    )
+    words = ", ".join(f"{count:g} in {place}" for place, count in found.items())
+    return state, [], found, f"the tables have {words}; retrieval tasks are not named"
 
 
 @judge("C28")
 def _c28(tables: Tables) -> Judged:
     count = len(tables.rows["table6"])
-    return (
-        "supported" if count == 15 else "contradicted",
-        [],
-        {"metrics": float(count)},
-        f"Table VI has {count} metrics",
-    )
+    state = "supported" if count == 15 else "contradicted"
+    return state, [], {"metrics": float(count)}, f"Table VI has {count} metrics"

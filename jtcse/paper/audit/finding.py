@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from jtcse.paper.places import TITLES
 from jtcse.paper.printed import half_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from pandas import DataFrame
 
 STRENGTHS = ("contradiction", "tension", "note")
@@ -52,6 +52,20 @@ class Result:
 
     examined: int = 0
     findings: list[Finding] = field(default_factory=list)
+
+
+Rule = Callable[["DataFrame"], Result]
+
+
+def rule(places: Callable[[DataFrame], Iterator[Finding | None]]) -> Rule:
+    """A rule out of a generator that yields, for each place that it could test, what it found there or None."""
+
+    @wraps(places)
+    def run(frame: DataFrame) -> Result:
+        looked = list(places(frame))
+        return Result(len(looked), [found for found in looked if found is not None])
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ def together(parts: Sequence[tuple[str, str, dict[str, float], str]]) -> tuple[s
     return overall, numbers, "; ".join(f"{label}: {state}, {words}" for label, state, _, words in parts)
 
 
-Judge = Callable[[Tables], tuple[str, Sequence[str], dict[str, float], str]]
+Judged = tuple[str, Sequence[str], dict[str, float], str]  # state, ids, numbers, words
+Judge = Callable[[Tables], Judged]
 JUDGES: dict[str, Judge] = {}
 
 

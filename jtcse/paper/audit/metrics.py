@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from jtcse.paper.audit.finding import STRENGTHS, Finding, Interval, Result, called, numbers_of, short
+from jtcse.paper.audit.finding import STRENGTHS, TOLERANCE, Finding, Interval, called, numbers_of, rule, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,28 +40,24 @@ def _at_most() -> Iterator[tuple[str, float, str, float, str]]:
     yield "NDCG@1", 1, "PRECISION@1", 1, "the gain of the first rank is at most the ideal one, and 0 without a hit"
 
 
-def retrieval(frame: DataFrame) -> Result:
+@rule
+def retrieval(frame: DataFrame) -> Iterator[Finding | None]:
     """Table VI against what follows from the metrics' definitions, each value with its rounding.
 
     Not tested, since nothing follows: MAP@k against MRR@k, nDCG over k, precision over k.
     """
-    result, texts = Result(), numbers_of(frame)
-    models = dict.fromkeys(frame[frame["place"] == "table6"]["column"])
-    for model in models:
+    texts = numbers_of(frame)
+    for model in dict.fromkeys(frame[frame["place"] == "table6"]["column"]):
         for a, b in SAME:
             ids = f"table6/{a}/{model}", f"table6/{b}/{model}"
             if all(id in texts for id in ids):
-                result.examined += 1
-                found = _identity(*ids, texts)
-                result.findings += [found] if found else []
+                yield _identity(*ids, texts)
         for a, factor_a, b, factor_b, why in _at_most():
             ids = f"table6/{a}/{model}", f"table6/{b}/{model}"
             if all(id in texts for id in ids):
-                result.examined += 1
                 left, right = Interval.of(texts[ids[0]]).times(factor_a), Interval.of(texts[ids[1]]).times(factor_b)
-                if left.low > right.high + 1e-9:
-                    result.findings.append(_inequality(*ids, texts, (factor_a, factor_b), why))
-    return result
+                broken = left.low > right.high + TOLERANCE
+                yield _inequality(*ids, texts, (factor_a, factor_b), why) if broken else None
 
 
 def _identity(first: str, second: str, texts: dict[str, str]) -> Finding | None:
@@ -86,42 +82,39 @@ def _inequality(first: str, second: str, texts: dict[str, str], factors: tuple[f
     )  # fmt: skip
 
 
-def granularity(frame: DataFrame) -> Result:
+@rule
+def granularity(frame: DataFrame) -> Iterator[Finding | None]:
     """Scores that can only take certain values, tested against the grid of those values.
 
     ``sizes.csv`` says of which sets: accuracy over a number of runs on n items is a whole number over runs times n;
     Spearman's correlation of n pairs without ties in the predictions has, for each pattern of ties in the labels, its own
     grid. A value off the grid was not measured in that way (or not on that version of the set).
     """
-    result, texts = Result(), numbers_of(frame)
+    texts = numbers_of(frame)
     for size in sizes().itertuples():
-        part = frame[(frame["place"] == size.place) & (frame["row"] == size.task)]
-        for id in part.index:
-            if id in texts:
-                result.examined += 1
-                if not _on_grid(texts[id], size):
-                    result.findings.append(_off_grid(id, texts[id], size))
-    return result
+        for id in _cells_of(size, frame, texts):
+            yield None if _on_grid(texts[id], size) else _off_grid(id, texts[id], size)
 
 
-def coarse(frame: DataFrame) -> Result:
+def _cells_of(size: Any, frame: DataFrame, texts: dict[str, str]) -> list[str]:
+    """Ids of the known scores on a set."""
+    return [id for id in frame.index[(frame["place"] == size.place) & (frame["row"] == size.task)] if id in texts]
+
+
+@rule
+def coarse(frame: DataFrame) -> Iterator[Finding | None]:
     """Sets so small that the smallest possible difference is larger than most differences of the paper."""
-    result, texts = Result(), numbers_of(frame)
+    texts = numbers_of(frame)
     for size in sizes().itertuples():
-        ids = [f"{size.place}/{size.task}/{m}" for m in dict.fromkeys(frame[frame["place"] == size.place]["column"])]
-        ids = [id for id in ids if id in texts]
-        result.examined += bool(ids)
-        if ids and step(size) > COARSE:
-            different = len({texts[id] for id in ids})
-            result.findings.append(
-                Finding(
-                    "coarse set", NOTE, size.place, tuple(ids), {"n": float(size.n), "step": step(size), "different": different},
-                    f"{size.task} of {short(size.place)} has {size.n} {'pairs' if size.kind == 'spearman' else 'items'}: scores "
-                    f"lie {step(size):.2f} points apart or are equal, and {len(ids)} systems show {different} different ones. "
-                    "Its ranking says little, yet it weighs in the average like the others.",
-                )
+        ids = _cells_of(size, frame, texts)
+        different = len({texts[id] for id in ids})
+        if ids:
+            yield None if step(size) <= COARSE else Finding(
+                "coarse set", NOTE, size.place, tuple(ids), {"n": float(size.n), "step": step(size), "different": different},
+                f"{size.task} of {short(size.place)} has {size.n} {'pairs' if size.kind == 'spearman' else 'items'}: scores "
+                f"lie {step(size):.2f} points apart or are equal, and {len(ids)} systems show {different} different ones. "
+                "Its ranking says little, yet it weighs in the average like the others.",
             )  # fmt: skip
-    return result
 
 
 def grids(frame: DataFrame) -> DataFrame:
@@ -133,8 +126,7 @@ def grids(frame: DataFrame) -> DataFrame:
 
     texts, rows = numbers_of(frame), []
     for size in sizes().itertuples():
-        part = frame[(frame["place"] == size.place) & (frame["row"] == size.task)]
-        held = [_on_grid(texts[id], size) for id in part.index if id in texts]
+        held = [_on_grid(texts[id], size) for id in _cells_of(size, frame, texts)]
         apart = step(size)
         rows.append(
             {"place": size.place, "task": size.task, "n": size.n, "runs": size.runs, "points apart": apart,

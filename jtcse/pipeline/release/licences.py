@@ -1,104 +1,34 @@
-"""What a trained encoder is made of: the text, the encoder that it starts from, and the licences of both.
+"""What a trained encoder is made of: the text, the encoder that it starts from, and the licences of both (``licences.yaml``).
 
-A fact that is not written here is not guessed: the licence of any other text or encoder is ``unknown``.
+A fact that is not written there is not guessed: the licence of any other text or encoder is ``unknown``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from importlib.resources import files
+from typing import Any, NamedTuple
 
-from jtcse.data.pairs import GENERATED
+import yaml
 
 UNKNOWN = "unknown"
 LICENCE_FILE = "LICENSE.md"
 """In a released folder: what ``licence_words`` says."""
-SICK = """\
-A part of the training text are sentences of SICK, which is published under CC BY-NC-SA 3.0 (attribution, no commercial
-use, share alike). No label or score of it was used, and weights are not sentences; but whether training on a text makes
-the weights an adaptation of it is not settled. To be on the safe side, act as if it did: do not use the weights
-commercially, name SICK as a source (Marelli et al., 2014), and pass on the weights, and what you train from them, under
-the same conditions. Who wants weights without these conditions trains on other text: `jtcse reproduce
-data.corpus=FILE`."""
-STS_B = """\
-Another part are sentences of STS-B: they come from several collections with mixed terms, and its own release is under
-CC BY-SA 4.0, whose conditions are not those of SICK."""
-_APACHE = """\
-The encoder that training starts from is under Apache-2.0: keep its notice with the weights, and say that they were
-changed."""
-_OURS = "was made by the project's own program, which is under the MIT licence"
 
 
-@dataclass(frozen=True)
-class Ingredient:
-    """A text or an encoder.
-
-    Attributes:
-        words: what it is; for a text the end of "sentences: ...".
-        licence: its identifier on the hub, or ``unknown``.
-        meaning: what the licence means for weights made from it.
-        limit: what a user must know of it beyond the licence.
-    """
+class Ingredient(NamedTuple):
+    """A text or an encoder: what it is, its licence, what that means for weights (in paragraphs), and its limit, if any."""
 
     words: str
     licence: str
-    meaning: str
+    meaning: str | list[str]
     limit: str = ""
 
 
-TEXTS = {
-    GENERATED: Ingredient(
-        "put together by a grammar from a word list of the project (the generated world)",
-        "mit",
-        f"The text {_OURS}; nobody else has a right in it.",
-        "It knows the words of the generated world only. Most words of any other text are unknown to it, and its vectors "
-        "mean nothing there.",
-    ),
-    "train-sentences": Ingredient(
-        "both sentences of every pair in the training splits of STS-B and SICK-R, without their scores",
-        "cc-by-nc-sa-3.0",
-        f"{SICK}\n\n{STS_B}",
-        "STS-B was put together from the STS tasks of several years, and the splits of SICK-R share sentences: many sentences "
-        "of the test pairs stand in the training text as well, without a score. Expect less on sentences of other kinds.",
-    ),
-    "sickr-sentences": Ingredient(
-        "both sentences of every pair of SICK-R, all splits, without their scores",
-        "cc-by-nc-sa-3.0",
-        SICK,
-        "The sentences of SICK-R's test pairs stand in the training text, without a score.",
-    ),
-    "princeton-nlp/datasets-for-simcse:wiki1m_for_simcse.txt": Ingredient(
-        "a million sentences of the English Wikipedia, as SimCSE published them",
-        "cc-by-sa-3.0",
-        "The text of Wikipedia is under CC BY-SA 3.0 (attribution, share alike). Whether weights trained on it are an "
-        "adaptation of it is not settled; to be on the safe side, name Wikipedia as a source and pass on the weights under "
-        "the same conditions.",
-    ),
-}
-"""Sources of ``data.corpus``. Licences: SemEval's page of SICK, the STS wiki, Wikipedia's terms of the time."""
-ENCODERS = {
-    GENERATED: Ingredient(
-        "a small BERT, pre-trained inside the run",
-        "mit",
-        f"The encoder that training starts from {_OURS}.",
-    ),
-    "sentence-transformers/all-MiniLM-L6-v2": Ingredient(
-        "a small encoder that was trained on more than a billion pairs of texts",
-        "apache-2.0",
-        f"{_APACHE} Its own card lists the pairs that it was trained on; they have terms of their own.",
-        "It starts from an encoder that has seen supervised pairs: no label was used from there on, but it is no unsupervised "
-        "encoder.",
-    ),
-    "google-bert/bert-base-uncased": Ingredient("BERT-base", "apache-2.0", _APACHE),
-    "google/bert_uncased_L-12_H-128_A-2": Ingredient("a narrow BERT of twelve layers", "apache-2.0", _APACHE),
-    "FacebookAI/roberta-base": Ingredient(
-        "RoBERTa-base",
-        "mit",
-        "The encoder that training starts from is under the MIT licence: keep its notice with the weights.",
-    ),
-}
-"""Values of ``encoder.name``. Licences: their cards on the hub."""
+_WRITTEN = yaml.safe_load((files(__package__) / "licences.yaml").read_text(encoding="utf8"))
+TEXTS, ENCODERS = (
+    {name: Ingredient(**facts) for name, facts in _WRITTEN[kind].items()} for kind in ("texts", "encoders")
+)
 
 
 def texts(settings: Mapping[str, Any]) -> list[Ingredient]:
@@ -131,7 +61,8 @@ def licence(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def licence_words(settings: Mapping[str, Any]) -> str:
     """What the licences mean for who uses the weights, in paragraphs. It is no legal advice, and says so."""
-    paragraphs = dict.fromkeys([base(settings).meaning, *(text.meaning for text in texts(settings))])
+    told = [one.meaning for one in (base(settings), *texts(settings))]
+    paragraphs = dict.fromkeys(words for one in told for words in ([one] if isinstance(one, str) else one))
     end = "This is how the project reads these licences, and no legal advice."
     if licence(settings)["license"] == "other":
         end = f"No standard licence is known to fit all of this: the card's field `license` says `other`. {end}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,44 @@ STAGES = {"stage1": "stage 1", "stage2": "stage 2", "distillation": "distillatio
 
 def card(story: Story, name: str) -> str:
     """The model card as Markdown, with the front matter that hubs read; ``name`` is that of the released folder."""
-    licences = f"## Licence\n\n{licence_words(story.settings)}"
-    parts = [_what(story), _use(name), _scores(story), _text(story), licences, _limits(story), _origin(story, name)]
-    return f"---\n{_front(story)}\n---\n\n" + "\n\n".join(parts) + "\n"
+    import jinja2
+
+    template = (files(__package__) / "model_card.md.jinja").read_text(encoding="utf8")
+    # Strict, which ``ModelCard.from_template`` is not: a value that is missing stops here and is no gap in the card.
+    rules = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    return rules.from_string(template).render(card_data=_front(story), story=story, name=name, **_told(story))
+
+
+def _told(story: Story) -> dict[str, Any]:
+    """What the template fills in, beside the story itself."""
+    import yaml
+
+    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.paper.ledger.all_records import load_scale
+
+    settings, start = story.settings, story.settings["encoder"]["name"]
+    stages = {words: settings[name] for name, words in STAGES.items() if name in settings}
+    return {
+        "title": _title(story),
+        "maker": story.maker,
+        "small": load_scale(story.maker.profile) == "smaller",
+        "systems": SYSTEMS,
+        "beside": BESIDE,
+        "points": _points,
+        "dev": story.maker.metric(f"{story.system}/dev"),
+        "graded": GRADED[settings["data"]["pair_sets"]],
+        "differences": _differences(story),
+        "sentences": story.records["data"].metric("corpus/sentences").n,
+        "texts": texts(settings),
+        "base": base(settings),
+        "start": base(settings).words if start == GENERATED else f"`{start}`",
+        "licence_words": licence_words(settings),
+        "stages": [_length(*stage) for stage in stages.items()],
+        "longest": max(stage["max_length"] for stage in stages.values()),
+        "pooled": POOLED[story.shape["pooling"]],
+        "facts": _facts(story),
+        "settings": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).strip(),
+    }
 
 
 def _title(story: Story) -> str:
@@ -76,111 +112,18 @@ def _result(story: Story, task: str, metric: Metric) -> EvalResult:
     )
 
 
-# -- the sections ----------------------------------------------------------------------------------------------
-
-
-def _what(story: Story) -> str:
-    from jtcse.experiments.names import SYSTEMS
-    from jtcse.paper.ledger.all_records import load_scale
-
-    made, shape = story.maker, story.shape
-    size = f"{shape['num_hidden_layers']} layers, vectors of {shape['hidden_size']} numbers"
-    small = " at small scale" if load_scale(made.profile) == "smaller" else ""
-    return f"""# {_title(story)}
-
-An encoder of English sentences ({size}): {SYSTEMS[story.system]}.
-The profile `{made.profile}` of *JTCSE, reproduced* trained it, a project that follows the paper *JTCSE: Joint
-Tensor-Modulus Constraints and Cross-Attention for Unsupervised Contrastive Learning of Sentence Embeddings* (Zong et
-al., 2025){small}. It is not the paper's model, and not by its authors.
-
-> {" ".join(made.settings["promise"].split())}"""
-
-
-def _use(name: str) -> str:
-    return f"""## Use it
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("{name}")  # this folder, or its name on a hub
-sentences = ["The museum is closed on Mondays.", "He repaired the bicycle in an hour.", "The soup needs more salt."]
-print(model.similarity(model.encode("He fixed his bike quickly."), model.encode(sentences)))
-```
-
-Vectors are compared by their cosine; their lengths differ."""
-
-
-def _scores(story: Story) -> str:
-    dev = story.maker.metric(f"{story.system}/dev")
-    chosen = f"""Which step's weights were kept was decided by {dev.n:,} development pairs and their scores. On these it has
-{_points(dev)} points, which is a little too good for that reason."""
-    if story.scores is None:
-        return f"""## Scores
-
-{chosen}
-
-These weights were scored on no other pairs. `jtcse reproduce --profile {story.maker.profile} --only seven_tasks` does
-that, and `jtcse release` then writes the table."""
-    return f"""## Scores
-
-Spearman's correlation between cosines and gold scores in points (hundredths), with 95 % intervals over pairs, on
-{GRADED[story.settings["data"]["pair_sets"]]}. The average counts each task once. One training seed.
-
-{_table(story)}
-
-Averages compared on the same pairs. This model, beside
-
-{_differences(story)}
-
-{chosen}"""
-
-
-def _table(story: Story) -> str:
-    from jtcse.experiments.names import SYSTEMS
-
-    columns = [story.metrics(system) for system in (story.system, *BESIDE)]
-    heads = ["task", "pairs", f"**{SYSTEMS[story.system]}**", *(SYSTEMS[system] for system in BESIDE)]
-    rows = [[task, f"{one.n:,}", *(_points(scores[task]) for scores in columns)] for task, one in columns[0].items()]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
-
-
 def _points(metric: Metric) -> str:
     return f"{metric.value:.1f} ({metric.low:.1f} to {metric.high:.1f})"
 
 
-def _differences(story: Story) -> str:
-    """The paired differences of averages that the record has for this system, in words."""
-    from jtcse.experiments.names import SYSTEMS
-
-    begin = f"difference/{story.system}-"
-    found = [one for one in story.scores.metrics if one.name.startswith(begin)]
-    return "\n".join(
-        f"- {SYSTEMS[one.name.removeprefix(begin)]}: {verdict(one.value, one.low, one.high)}" for one in found
-    )
-
-
-def _text(story: Story) -> str:
-    count = story.records["data"].metric("corpus/sentences").n
-    start, sources = story.settings["encoder"]["name"], "; ".join(text.words for text in texts(story.settings))
-    return f"""## Training text
-
-{count:,} distinct sentences: {sources}.
-Training used no label and no score of a pair, apart from the development pairs named above.
-It started from {base(story.settings).words if start == GENERATED else f"`{start}`"}."""
-
-
-def _limits(story: Story) -> str:
-    stages = {words: story.settings[name] for name, words in STAGES.items() if name in story.settings}
-    longest, pooled = max(stage["max_length"] for stage in stages.values()), POOLED[story.shape["pooling"]]
-    limits = [
-        f"Trained for {', '.join(_length(*stage) for stage in stages.items())}, with one training seed.",
-        *filter(None, (one.limit for one in (base(story.settings), *texts(story.settings)))),
-        "English only.",
-        f"The vector is {pooled}; with another pooling it is another model.",
-        f"It reads at most {story.shape['max_length']} tokens and was trained on at most {longest}; longer texts were not tried.",
-        "It has the biases of its text and of the encoder that it started from; nobody has looked for them.",
+def _differences(story: Story) -> list[tuple[str, str]]:
+    """The paired differences of averages that the record has for this system: the other system, and words."""
+    begin, metrics = f"difference/{story.system}-", story.scores.metrics if story.scores else []
+    return [
+        (one.name.removeprefix(begin), verdict(one.value, one.low, one.high))
+        for one in metrics
+        if one.name.startswith(begin)
     ]
-    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
 
 def _length(words: str, stage: dict[str, Any]) -> str:
@@ -188,39 +131,18 @@ def _length(words: str, stage: dict[str, Any]) -> str:
     return f"{steps} of {stage['batch_size']} sentences in {words}"
 
 
-def _origin(story: Story, name: str) -> str:
-    import yaml
-
-    made, card_at = story.maker.provenance, commit_of(ROOT)
-    facts = {
+def _facts(story: Story) -> dict[str, Any]:
+    """Where the encoder comes from, by name."""
+    made = story.maker.provenance
+    return {
         "made": made.started,
         "commit that it was made at": _commit(made.commit, made.dirty),
-        "commit of this card": _commit(*card_at),
+        "commit of this card": _commit(*commit_of(ROOT)),
         "device": f"{made.device} ({made.machine}, threads: {made.threads})",
         "training seed": story.settings["run"]["seed"],
         "versions": ", ".join(f"{package} {version}" for package, version in made.versions.items()),
         **{f"SHA-256 of {file}": f"`{digest}`" for file, digest in story.hashes.items()},
     }
-    rows = "\n".join(f"| {what} | {value} |" for what, value in facts.items())
-    again = "\n".join(story.commands(name))
-    settings = yaml.safe_dump(story.settings, sort_keys=False, allow_unicode=True).strip()
-    return f"""## Where it comes from
-
-| | |
-| --- | --- |
-{rows}
-
-In a checkout of the card's commit this makes it again; another processor or number of threads changes the last digits:
-
-```sh
-{again}
-```
-
-The settings that it was trained with:
-
-```yaml
-{settings}
-```"""
 
 
 def _commit(commit: str | None, dirty: bool | None) -> str:

@@ -8,7 +8,6 @@ import typer
 
 from jtcse.cli.options import Profile, Turned, Workdir, run_of
 from jtcse.core.errors import UserError
-from jtcse.experiments.race.command import run_race
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +45,7 @@ def race(
     from rich.console import Console
 
     from jtcse.core.config import parse_assignments
+    from jtcse.experiments.race.command import run_race
 
     turned = parse_assignments(settings or [])
     if seeds is not None:

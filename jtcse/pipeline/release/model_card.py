@@ -40,7 +40,7 @@ def _told(story: Story) -> dict[str, Any]:
     """What the template fills in, beside the story itself."""
     import yaml
 
-    from jtcse.experiments.stages import SYSTEMS
+    from jtcse.experiments.names import SYSTEMS
     from jtcse.paper.ledger.all_records import load_scale
 
     settings, start = story.settings, story.settings["encoder"]["name"]

@@ -229,7 +229,7 @@ def test_scores_in_bf16_say_so_and_are_kept_apart(world: World, tmp_path: Path) 
     for precision in ("fp32", "bf16"):
         done = world.jtcse(*words, "--precision", precision, cwd=tmp_path)
         assert done.status == 0, done.error
-        assert ("no scores of record" in done.output) == (precision == "bf16")
+        assert ("no scores of record" in " ".join(done.out.split())) == (precision == "bf16")
         assert json.loads((tmp_path / "told.json").read_text())["settings"]["precision"] == precision
     found = [json.loads(path.read_text()) for path in (tmp_path / "build" / "checkpoints" / "records").iterdir()]
     exact, rough = sorted(found, key=lambda one: one["run"])

@@ -119,7 +119,8 @@ def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[
     """
     asked = load_settings(profile, overrides).run.precision
     workspace = root / "build" / profile
-    workspace.mkdir(parents=True, exist_ok=True)
+    if asked == "auto":
+        workspace.mkdir(parents=True, exist_ok=True)  # for the decision
     found = decided_once(asked, workspace)
     if found == load_settings(profile, overrides, as_filed=True).run.precision:
         return dict(overrides)

@@ -246,3 +246,18 @@ def test_workers_end_with_the_first_process_and_the_next_call_scores_each_task_o
     [record] = (tmp_path / "w" / "records").iterdir()
     assert {"name": "tasks/done", "value": 3.0, "n": 3}.items() <= json.loads(record.read_text())["metrics"][-1].items()
     assert not [line for line in done.out.splitlines() if ONE in line and "kept from before" not in line]
+
+
+def test_scores_in_bf16_say_so_and_are_kept_apart(world: World, tmp_path: Path) -> None:
+    words = ("evaluate", world.model, "--pooling", "mean", "--tasks", "sts7:STS12", "--json", "told.json")
+    for precision in ("fp32", "bf16"):
+        done = world.jtcse(*words, "--precision", precision, cwd=tmp_path)
+        assert done.status == 0, done.error
+        assert ("no scores of record" in " ".join(done.out.split())) == (precision == "bf16")
+        assert json.loads((tmp_path / "told.json").read_text())["settings"]["precision"] == precision
+    found = [json.loads(path.read_text()) for path in (tmp_path / "build" / "checkpoints" / "records").iterdir()]
+    exact, rough = sorted(found, key=lambda one: one["run"])
+    assert rough["run"] == exact["run"] + "+bf16"
+    assert [one["provenance"]["scored_in"] for one in (exact, rough)] == ["fp32", "bf16"]
+    assert rough["settings"]["zero_shot"]["precision"] == "bf16"
+    assert rough["provenance"]["hashes"] != exact["provenance"]["hashes"], "kept under a key of its own"

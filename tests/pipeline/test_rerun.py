@@ -14,6 +14,7 @@ from made_up import metric
 from typer.testing import CliRunner
 
 from jtcse import cli
+from jtcse.core import files
 from jtcse.core.config import load_settings
 from jtcse.core.errors import UserError
 from jtcse.core.record import RunRecord, read_record, write_record
@@ -23,7 +24,6 @@ from jtcse.encoders.loading import load_tower
 from jtcse.experiments import stages, train_once
 from jtcse.experiments.ablations import effects
 from jtcse.experiments.ablations.grids import Cell
-from jtcse.pipeline import plan
 from jtcse.pipeline.rerun import find, remake, rerun
 from jtcse.pipeline.rerun.compare import SAME, band, compare, differences
 from jtcse.pipeline.rerun.remake import settings_of
@@ -79,7 +79,7 @@ def recorded(start_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 def checkout(recorded: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with that record and without any notebook, which is taken for this one."""
     folder = made_up.checkout(tmp_path / "checkout", recorded)
-    monkeypatch.setattr(plan, "checkout", lambda: folder)
+    monkeypatch.setattr(files, "checkout", lambda: folder)
     return folder
 
 
@@ -294,9 +294,11 @@ def test_a_band_comes_from_the_other_seeds_then_from_the_interval_then_from_the_
 
 def test_other_versions_are_said_and_other_pairs_are_not_compared() -> None:
     then = made_up.record(metric("a", 70.0, 60, 80), metric("b", 1.0))
+    told = {"number_format": "fp32", "scored_in": "fp32", "instructions": "AVX2"}
+    then = then.model_copy(update={"provenance": then.provenance.model_copy(update=told)})
     made = then.provenance.model_copy(update={"versions": {"python": "3.11", "torch": "2"}})
     now = then.model_copy(update={"metrics": [metric("a", 70.0, 60, 80, n=7)], "provenance": made})
-    assert differences(then.provenance, made) == ["python 3.12 then, 3.11 now", "torch not recorded then, 2 now"]
+    assert differences(then.provenance, made) == ["python: 3.12 then, 3.11 now", "torch: the record does not say, 2 now"]
     assert [one.words.split(",")[0] for one in compare(then, now)] == [
         "measured on 7 instead of 1",
         "not measured this time",

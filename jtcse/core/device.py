@@ -8,6 +8,10 @@ import time
 
 import torch
 
+from jtcse.core import threads
+
+threads.apply()  # a run may have said how many before torch was imported
+
 
 def device() -> torch.device:
     """The GPU if there is one, else the CPU."""

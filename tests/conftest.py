@@ -7,6 +7,8 @@ import os
 # One thread here and in every process that a test starts: sums are then taken in one order, and tests that compare to the
 # last bit, partly across processes, do not depend on which test ran before. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Tables are as wide in a terminal as in a pipe: what a test reads is the same everywhere.
+os.environ["COLUMNS"] = "80"
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,11 @@ from pathlib import Path
 import loopback
 import pytest
 import standin
+from hypothesis import settings
+
+# No stopwatch decides a test: a busy machine would fail what a quiet one passes.
+settings.register_profile("everywhere", deadline=None)
+settings.load_profile("everywhere")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -70,7 +70,7 @@ def trained(folder: Path, system: str, **changes):
     """Train a system in a small workspace: (its story, the encoder as it opens again)."""
     run = a_run(folder)
     place = trained_systems.made(run, system, 1, changes)
-    return trained_systems.story(place), trained_systems.opened(run, place)
+    return trained_systems.story(place), trained_systems.opened(place)
 
 
 def outputs(objective, count: int = 6, seed: int = 5) -> tuple[dict[str, Tensor], Tensor]:

@@ -62,7 +62,9 @@ def evaluate(
     ] = None,
     pooling: PoolingOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write scores and settings to this file.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16: kept apart, and no scores of record, since its rounding moves them.")
+    ] = "fp32",
 ) -> None:
     """Score an encoder, the sum of several, or a compared system, in points from 0 to 100.
 
@@ -83,7 +85,7 @@ def evaluate(
     """
     from jtcse.experiments.zero_shot import request as work
 
-    check_choice("precision", precision, ["auto", "bf16", "fp32"])
+    check_choice("precision", precision, ["fp32", "bf16"])
     check_choice("backbone", backbone or "bert", ["bert", "roberta"])
     if profile is not None:
         _idle("--profile, which scores what was trained there", backbone=backbone, pooling=pooling)
@@ -94,10 +96,10 @@ def evaluate(
         return
     seven, outcomes, numbers = work.scored(asked, jobs)
     if seven:
-        _print_scores(seven)
+        _print_scores(seven, precision)
     through = [one for one in outcomes if one.name in numbers or not one.done]
     if through:
-        _print_outcomes(through, numbers)
+        _print_outcomes(through, numbers, precision)
     if json_file:
         _write_scores(json_file, seven, numbers, asked.told())
     lost = [one for one in outcomes if not one.done]
@@ -124,26 +126,31 @@ def _check_one_way(system: str | None, backbone: str | None, pooling: str | None
         )
 
 
-def _print_scores(scores: dict[str, Kept]) -> None:
+def _print_scores(scores: dict[str, Kept], precision: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("task", "points", "95 % interval", "pairs")
+    table = Table("task", "points", "95 % interval", "pairs", title=_apart(precision))
     for name, score in scores.items():
         pairs = "" if name == "average" else f"{score.n:,}"
         table.add_row(name, f"{score.points:.2f}", f"{score.low:.2f} to {score.high:.2f}", pairs)
     Console().print(table)
 
 
-def _print_outcomes(outcomes: list[Outcome], numbers: dict[str, float]) -> None:
+def _print_outcomes(outcomes: list[Outcome], numbers: dict[str, float], precision: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("task", "main score, points", "", title="through mteb")
+    table = Table("task", "main score, points", "", title=f"through mteb{_apart(precision)}")
     for one in outcomes:
         said = one.words or (f"{one.seconds:.0f} s" if one.seconds else "kept from before")
         table.add_row(one.name, f"{numbers[one.name]:.2f}" if one.name in numbers else one.state, said)
     Console().print(table)
+
+
+def _apart(precision: str) -> str:
+    """What a title says of scores that are none of record."""
+    return "" if precision == "fp32" else f" encoded in {precision}, so no scores of record"
 
 
 def _write_scores(path: Path, seven: dict[str, Kept], numbers: dict[str, float], settings: dict) -> None:

@@ -31,8 +31,8 @@ def rerun(
 ) -> None:
     """Make a committed number anew, with the settings of its record, and hold it against what is committed.
 
-    On the machine of the record, with its versions, every digit must come back; elsewhere the new number must lie within the
-    band that is printed. Status 1: it does not.
+    On the machine of the record, in its number format and with its versions, every digit must come back; elsewhere, and where the
+    record does not say, the new number must lie within the band that is printed. Status 1: it does not.
 
     Examples:
 
@@ -57,7 +57,7 @@ def report(outcome: Outcome, name: str) -> list[str]:
 
     machines = outcome.machines
     others = f"last digits may differ: {'; '.join(machines)}" if machines else "they are the record's"
-    lines = [f"device, machine, threads and versions: {others}"]
+    lines = [f"device, machine, number format, instructions, threads and versions: {others}"]
     whole, same = name == outcome.then.run, [one for one in outcome.compared if one.words == SAME]
     lines += [_line(one) for one in outcome.compared if not (whole and one in same)]
     if whole:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from jtcse.core.device import forced
 from jtcse.core.errors import UserError, unknown
 
 UNTRAINED = "checkpoints"  # the scale of profiles that score released weights
@@ -42,7 +43,10 @@ class RunSettings(Section):
     """What holds for a whole run."""
 
     seed: Annotated[int, Field(ge=0, description="every random stream of the run derives from it and a name")]
-    precision: Literal["auto", "bf16", "fp32"] = Field(description="auto: bf16 where the device is fast in it")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        description="number format of training; auto: bf16 where the hardware says that it has it, decided once a workspace. "
+        "Scores are fp32"
+    )
     threads: Count | None = Field(
         description="CPU threads of a stage; null: all cores. Another number, other last digits"
     )
@@ -131,7 +135,7 @@ class Stage2Settings(Training):
     ictm: Literal["printed", "released"] = Field(
         description="Eq. 13 as printed, or with the released factor 1/2 and clamp"
     )
-    cross_stream: CrossStream = Field(description="reading of Eqs. 8-10, see cross_attention.py")
+    cross_stream: CrossStream = Field(description="reading of Eqs. 8-10, see method/cross_attention.py")
     cael_count: Count = Field(description="cross-attention layers (Eq. 7); must divide the depth")
 
 
@@ -201,6 +205,9 @@ class ZeroShotSettings(Section):
     limit: Count | None = Field(
         description="rows of each split at most, for trying things out; its scores are no scores"
     )
+    precision: Literal["fp32", "bf16"] = Field(
+        description="number format of scoring; scores of bf16 are kept apart and answer for no printed value"
+    )
     cache_gib: Annotated[float, Field(gt=0, description="GiB of vectors kept on disk, oldest out first")]
     tries: Count = Field(description="of each download that fails in a way that may pass")
 
@@ -256,18 +263,21 @@ def profiles() -> list[str]:
     return sorted(Path(p.name).stem for p in found if p.name.endswith(".yaml") and p.name != "base.yaml")
 
 
-def load_settings(profile: str, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of a profile with single values turned.
+def load_settings(profile: str, overrides: Mapping[str, Any] | None = None, *, as_filed: bool = False) -> Settings:
+    """The settings of a profile with single values turned; of ``run.precision`` the environment is asked in between.
 
     Args:
         profile: a name out of ``profiles()``.
         overrides: dotted names to values, ``{"stage2.steps": 20}``.
+        as_filed: without what the environment says.
     Raises:
         UserError: unknown profile or setting (with the nearest valid one), wrong type or range.
     """
     if profile not in profiles():
         raise unknown("profile", profile, profiles())
     values = _merge(_read("base"), _read(profile))
+    if not as_filed and forced():
+        values["run"]["precision"] = forced()
     for name, value in (overrides or {}).items():
         _turn(values, name, value)
     return checked(Settings, values)

@@ -63,6 +63,12 @@ class Provenance(Part):
     device: str
     machine: str
     threads: int
+    number_format: str | None = None
+    """Of training: fp32 or bf16. These three are None in records from before they were asked for."""
+    scored_in: str | None = None
+    """Number format of scores."""
+    instructions: str | None = None
+    """As ``device.instructions`` says."""
     versions: dict[str, str]
     hashes: dict[str, str]
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from jtcse.core import threads
 from jtcse.core.config import Settings, load_settings
+from jtcse.core.device import decided_once, instructions
 from jtcse.core.files import ROOT, sha256
 from jtcse.core.record import Metric, Provenance, RunRecord, write_record
 
@@ -47,10 +48,15 @@ class Workspace:
 
 
 class Run:
-    """One executed notebook or command; ``finish`` writes its record."""
+    """One executed notebook or command; ``finish`` writes its record.
+
+    Its ``run.precision`` is fp32 or bf16: ``auto`` is what was decided in its workspace, or is decided there now.
+    """
 
     def __init__(self, name: str, profile: str, settings: Settings, workspace: Workspace) -> None:
-        self.name, self.profile, self.settings, self.workspace = name, profile, settings, workspace
+        self.name, self.profile, self.workspace = name, profile, workspace
+        precision = decided_once(settings.run.precision, workspace.root)
+        self.settings = settings.model_copy(update={"run": settings.run.model_copy(update={"precision": precision})})
         if settings.run.threads:
             threads.take(settings.run.threads)
         self._clock, self._started = time.perf_counter(), datetime.now(UTC)
@@ -92,6 +98,9 @@ class Run:
             device=device_name(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
             threads=threads.taken(),
+            number_format=self.settings.run.precision,
+            scored_in="fp32",
+            instructions=instructions(),
             versions=_versions(),
             hashes=hashes,
         )
@@ -109,6 +118,7 @@ def start(name: str, profile: str, workdir: str | Path, **sections: Mapping[str,
         UserError: unknown profile or setting, wrong type or range.
     """
     settings = load_settings(profile, {key: dict(value) for key, value in sections.items() if value})
+    Path(workdir).mkdir(parents=True, exist_ok=True)  # where the number format of all its runs is written down
     return Run(name, profile, settings, Workspace(workdir))
 
 
@@ -117,7 +127,7 @@ def commit_of(folder: Path) -> tuple[str | None, bool | None]:
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, encoding="utf8", check=True).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))

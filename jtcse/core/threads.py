@@ -9,16 +9,18 @@ _wanted: int | None = None
 
 
 def take(number: int) -> None:
-    """Have torch take so many threads, now or as soon as ``core.device`` imports it."""
+    """Have torch take so many threads, now or when ``core.device`` is first asked where to compute."""
     global _wanted
     _wanted = number
     apply()
 
 
 def apply() -> None:
-    """Tell torch, where it is imported and a number was given."""
+    """Tell torch once, where it is imported and a number was given."""
+    global _wanted
     if _wanted and "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(_wanted)
+        _wanted = None
 
 
 def taken() -> int:

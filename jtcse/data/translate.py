@@ -74,7 +74,7 @@ def round_trip(
     settings = vars(route) | {"batch_size": batch_size, "beams": beams, "max_length": max_length}
     job = _fingerprint(lines, settings | {"shard": shard, "precision": precision})
     stamp = out.with_name(f"{out.name}.job")
-    if out.is_file() and stamp.is_file() and stamp.read_text() == job:
+    if out.is_file() and stamp.is_file() and stamp.read_text(encoding="utf8") == job:
         return PairCorpus(out)
     folder = out.with_name(f".{out.name}.{job[:16]}.shards")
     shards = {start: folder / f"{start:09d}.json" for start in range(0, len(lines), shard)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import uuid
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -82,23 +86,66 @@ def check_same_words(first, second) -> None:
         )
 
 
-TOKEN_BUDGET = 8192
-"""Tokens of a batch in ``encode``, padding included; beyond a few thousand the rate no longer grows on CPUs."""
+TOKEN_BUDGET = 4096
+"""Tokens of a batch in ``encode``, padding included: more no longer fit into a core's cache, and CPUs become slower."""
 
 
 ENOUGH = 1024
 """Tokens from which on a batch is worth running by itself."""
 
 
+KEPT_TOKENS = 4_000_000
+"""Token ids that a process keeps, some 16 MB and the texts themselves; when there are more, all are forgotten."""
+
+
+class TokenMemory:
+    """Token ids of sentences by what read them, so that a process tokenises a sentence once for all towers of a vocabulary."""
+
+    def __init__(self, limit: int = KEPT_TOKENS) -> None:
+        self.limit = limit
+        self._readers: WeakKeyDictionary = WeakKeyDictionary()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, as before a measurement of speed."""
+        self._rows: dict[tuple, array] = {}
+        self._size = 0
+
+    def keep(self, key: tuple, row: Sequence[int]) -> None:
+        """Remember one sentence's ids."""
+        if self._size + len(row) > self.limit:
+            self.forget()
+        self._rows[key] = array("i", row)
+        self._size += len(row)
+
+    def get(self, key: tuple) -> list[int] | None:
+        """One sentence's ids, a list of the caller's own."""
+        return list(self._rows[key]) if key in self._rows else None
+
+    def reader(self, tokenizer) -> tuple:
+        """What tells tokenizers apart that read alike or not: equal for those of two towers with one vocabulary."""
+        if tokenizer not in self._readers:
+            backend = getattr(tokenizer, "backend_tokenizer", None)
+            text = backend.to_str() if backend else uuid.uuid4().hex
+            self._readers[tokenizer] = hashlib.sha256(text.encode()).hexdigest()
+        return self._readers[tokenizer], len(tokenizer), getattr(tokenizer, "truncation_side", None)
+
+
+MEMORY = TokenMemory()
+
+
 def token_ids(sentences: Sequence[str], tokenizer, max_length: int) -> list[list[int]]:
-    """Token ids of each sentence with special tokens, cut at ``max_length`` tokens."""
-    return tokenizer(
-        list(sentences),
-        truncation=True,
-        max_length=max_length,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )["input_ids"]
+    """Token ids of each sentence with special tokens, cut at ``max_length`` tokens; known ones are not tokenised again."""
+    reader = (*MEMORY.reader(tokenizer), max_length)
+    found = {sentence: MEMORY.get((*reader, sentence)) for sentence in sentences}
+    new = [sentence for sentence, ids in found.items() if ids is None]
+    if new:
+        limits = {"truncation": True, "max_length": max_length}
+        rows = tokenizer(new, return_attention_mask=False, return_token_type_ids=False, **limits)["input_ids"]
+        found.update(zip(new, rows, strict=True))
+        for sentence, row in zip(new, rows, strict=True):
+            MEMORY.keep((*reader, sentence), row)
+    return [list(found[sentence]) for sentence in sentences]
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
@@ -114,6 +161,18 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
         batches.append(order[start : start + size])
         start += size
     return batches
+
+
+def padded(
+    ids: Sequence[Sequence[int]], pad_id: int, place: torch.device, budget: int | None = None
+) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """Token ids of n sentences in batches of like length: row numbers (m,), ids and mask (m, l) on a device.
+
+    ``budget``: tokens of a batch; by default ``TOKEN_BUDGET``.
+    """
+    for rows in length_batches([len(row) for row in ids], budget or TOKEN_BUDGET):
+        tokens, mask = pad([ids[row] for row in rows], pad_id)
+        yield rows, tokens.to(place), mask.to(place)
 
 
 def pad(ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.core.device import number_format
+from jtcse.core.device import products_in
 from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import new_folder
-from jtcse.encoders.batches import TOKEN_BUDGET, length_batches, pad, token_ids
+from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import load_tower, save_tower, usable_positions
 from jtcse.encoders.pooling import BESIDE_LAST, POOLINGS, pool
 
@@ -36,7 +36,8 @@ class Encoder(Protocol):
 class TowerEncoder:
     """A stock BERT-like tower, its tokenizer and a pooling; with ``unit`` vectors of length 1, as some repositories end with.
 
-    No cosine notices their length, but a classifier does that is fitted on them.
+    No cosine notices their length, but a classifier does that is fitted on them. It encodes in fp32 whatever its weights were
+    trained in, unless another ``precision`` is given.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class TowerEncoder:
         *,
         pooling: str = "cls",
         max_length: int | None = None,
-        precision: str = "auto",
+        precision: str = "fp32",
         unit: bool = False,
     ) -> None:
         if pooling not in POOLINGS:
@@ -68,19 +69,20 @@ class TowerEncoder:
         vectors = np.empty((len(distinct), self.width), dtype=np.float32)
         training = self.model.training
         self.model.eval()
-        for rows in length_batches([len(i) for i in ids], TOKEN_BUDGET):
-            vectors[rows] = self._encode_batch([ids[r] for r in rows])
+        for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
+            vectors[rows] = self._encode_batch(tokens, mask)
         self.model.train(training)
         if self.unit:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors[[place[sentence] for sentence in sentences]] if distinct else vectors
 
-    def _encode_batch(self, ids: list[list[int]]) -> np.ndarray:
-        place = next(self.model.parameters()).device
-        tokens, mask = pad(ids, self.tokenizer.pad_token_id)
-        tokens, mask = tokens.to(place), mask.to(place)
-        dtype = number_format(self.precision)
-        with torch.autocast(place.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def _encode_batch(self, tokens: Tensor, mask: Tensor) -> np.ndarray:
+        with products_in(self.precision, tokens.device):
             return self.vectors(tokens, mask).float().cpu().numpy()
 
     # What a system reads in another way, a subclass says in these three.
@@ -147,7 +149,7 @@ def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], enco
 
 
 def open_encoder(
-    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"
+    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "fp32"
 ):
     """Open a hub model, a stock folder, or a saved tower or twin.
 
@@ -155,7 +157,7 @@ def open_encoder(
         name: hub name or folder.
         pooling: one of ``POOLINGS``; by default the folder's own, else ``cls``.
         max_length: tokens; by default the folder's own, else what the tower can take.
-        precision: auto, bf16 or fp32.
+        precision: fp32, as scores of record are; bf16, or auto.
     Raises:
         UserError: as ``load_tower``; a broken description.
     """

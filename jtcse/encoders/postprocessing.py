@@ -42,7 +42,7 @@ class MappedEncoder(TowerEncoder):
         *,
         pooling: str,
         max_length: int | None = None,
-        precision: str = "auto",
+        precision: str = "fp32",
     ) -> None:
         super().__init__(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
         self.mapping, self.system = mapping.to(next(model.parameters()).device), system

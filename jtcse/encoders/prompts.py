@@ -122,7 +122,7 @@ class TemplateEncoder(TowerEncoder):
         ending: str = "",
         endings: str = "",
         max_length: int | None = None,
-        precision: str = "auto",
+        precision: str = "fp32",
     ) -> None:
         super().__init__(model, tokenizer, max_length=max_length, precision=precision)
         self.system, self.read = system, {"kept_template": kept_template, "ending": ending, "endings": endings}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from jtcse.encoders.batches import pad, token_ids
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder
 from jtcse.evaluation.geometry import cls_energy_weight, layer_states
 
@@ -58,15 +59,14 @@ def energies(encoder: TowerEncoder | SumEncoder, sentences: Sequence[str]) -> di
 
 
 def _tower(tower: TowerEncoder, sentences: list[str]) -> dict[str, float]:
-    place = next(tower.model.parameters()).device
-    longest = min(LONGEST, tower.max_length)
-    batch = tower.tokenizer(sentences, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(place)
-    _, contexts = layer_states(tower.model, dict(batch))
+    ids = token_ids(sentences, tower.tokenizer, min(LONGEST, tower.max_length))
+    tokens, mask = (part.to(tower.device) for part in pad(ids, tower.tokenizer.pad_token_id))
+    _, contexts = layer_states(tower.model, {"input_ids": tokens, "attention_mask": mask})
     found = {}
     for reading in readings():
         options = {"squared": reading.squared, "separator_counts": reading.separator}
         chosen = contexts if reading.all else contexts[-1:]
         shaped = [c if reading.heads else c.transpose(1, 2).flatten(-2) for c in chosen]
-        means = [cls_energy_weight(c, batch["attention_mask"], **options).mean().item() for c in shaped]
+        means = [cls_energy_weight(c, mask, **options).mean().item() for c in shaped]
         found[str(reading)] = float(np.mean(means))
     return found

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from jtcse.encoders.batches import length_batches, pad
+from jtcse.core.device import products_in
+from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.encoder import TowerEncoder
-from jtcse.encoders.pooling import pool
+from jtcse.encoders.pooling import BESIDE_LAST, pool
 
 TOKENS = 4096  # of a batch whose hidden states of all layers are held
 
@@ -28,14 +29,13 @@ class Known:
 def pooled(towers: Sequence[TowerEncoder], sentences: Sequence[str], poolings: Sequence[str]) -> dict[str, np.ndarray]:
     """Vectors of distinct sentences under several poolings at once, summed over towers: (n, d) float32 each."""
     found = {name: np.zeros((len(sentences), towers[0].model.config.hidden_size), np.float32) for name in poolings}
+    deep = not BESIDE_LAST.keys().isdisjoint(poolings)
     for tower in towers:
-        place = next(tower.model.parameters()).device
-        limits = {"truncation": True, "max_length": tower.max_length, "return_attention_mask": False}
-        ids = tower.tokenizer(list(sentences), return_token_type_ids=False, **limits)["input_ids"]
+        ids = token_ids(sentences, tower.tokenizer, tower.max_length)
         tower.model.eval()
-        for rows in length_batches([len(i) for i in ids], TOKENS):
-            tokens, mask = (t.to(place) for t in pad([ids[r] for r in rows], tower.tokenizer.pad_token_id))
-            output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        for rows, tokens, mask in padded(ids, tower.tokenizer.pad_token_id, tower.device, TOKENS):
+            with products_in("fp32", tower.device):
+                output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=deep)
             for name in found:
                 found[name][rows] += pool(output, mask, name).float().cpu().numpy()
     return found

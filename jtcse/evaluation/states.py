@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jtcse.encoders.batches import pad, token_ids
 from jtcse.encoders.loading import usable_positions
 from jtcse.evaluation.geometry import attention_received, layer_states, punctuation_tokens
 from jtcse.evaluation.readings import Effect
@@ -36,9 +37,8 @@ def _batches(model, tokenizer, sentences: Sequence[str]):
     place = next(model.parameters()).device
     longest = min(LONGEST, usable_positions(model))
     for start in range(0, len(sentences), AT_ONCE):
-        some = list(sentences[start : start + AT_ONCE])
-        batch = tokenizer(some, padding=True, truncation=True, max_length=longest, return_tensors="pt")
-        yield start, batch.to(place)
+        tokens, mask = pad(token_ids(sentences[start : start + AT_ONCE], tokenizer, longest), tokenizer.pad_token_id)
+        yield start, {"input_ids": tokens.to(place), "attention_mask": mask.to(place)}
 
 
 @torch.no_grad()
@@ -79,7 +79,7 @@ def sinks(model, tokenizer, sentences: Sequence[str]) -> dict[str, np.ndarray]:
     layers, one_token, marked = [], [], []
     for _, batch in _batches(model, tokenizer, sentences):
         mask = batch["attention_mask"]
-        attentions, _ = layer_states(model, dict(batch))
+        attentions, _ = layer_states(model, batch)
         marks = punctuation_tokens(tokenizer, batch["input_ids"])
         layers += [_one(attentions, mask, marks, i) for i in range(len(mask))]
         lengths = mask.sum(1)

@@ -67,7 +67,8 @@ def _translate(run: Run, corpus: LineCorpus, number: int, language: str) -> int:
     settings = run.settings.translation
     size = min(len(corpus), settings.limit or len(corpus))
     out = run.workspace.data / f"round_trip_{number}.tsv"
-    round_trip([corpus[i] for i in range(size)], language, out, batch_size=settings.batch_size, beams=settings.beams)
+    more = {"batch_size": settings.batch_size, "beams": settings.beams, "precision": run.settings.run.precision}
+    round_trip([corpus[i] for i in range(size)], language, out, **more)
     return len(PairCorpus(out))
 
 
@@ -182,9 +183,9 @@ def distil(run: Run) -> History:
     return history
 
 
-def open_system(run: Run, name: str):
-    """One of ``SYSTEMS`` as an encoder, out of the run's workspace."""
-    settings = {"pooling": run.settings.encoder.pooling, "precision": run.settings.run.precision}
+def open_system(run: Run, name: str, precision: str = "fp32"):
+    """One of ``SYSTEMS`` as an encoder, out of the run's workspace, to be scored in a number format."""
+    settings = {"pooling": run.settings.encoder.pooling, "precision": precision}
     if name == "sum":
         return SumEncoder([open_encoder(_needed(run, f"tower_{i}"), **settings) for i in (1, 2)])
     return open_encoder(_needed(run, "twin" if name == "jtcse" else name), **settings)
@@ -267,7 +268,7 @@ def _to_train(folder: Path, settings: Training):
 
 
 def _tower_encoder(run: Run, model, tokenizer) -> TowerEncoder:
-    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling, precision=run.settings.run.precision)
+    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling)
 
 
 def _corpus(run: Run) -> LineCorpus:

@@ -57,7 +57,7 @@ def table1_scores(run: Run) -> dict[str, dict[str, TaskScore]]:
         return {}
     found = {"JTCSE": read_scores(run.workspace.scores / "jtcse.npz")}
     found["JTCSE_D"] = read_scores(run.workspace.scores / "distilled.npz")
-    start = open_encoder(run.workspace.model("start"), pooling="first_last", precision=settings.run.precision)
+    start = open_encoder(run.workspace.model("start"), pooling="first_last")
     found[backbone(settings)] = score_sets(
         start, graded(run)[1], resamples=settings.evaluation.resamples, seed=settings.run.seed
     )

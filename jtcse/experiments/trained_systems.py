@@ -32,7 +32,7 @@ from jtcse.training.trainer import History, train
 
 TUNING_SEED = 0
 NO_WEIGHT = frozenset(
-    {"config.py", "errors.py", "hub.py", "records.py", "released.py", "system_settings.py", "tables.py"}
+    {"config.py", "errors.py", "hub.py", "record.py", "released.py", "settings.py", "tables.py"}
 )
 """Files whose text decides no weight: the values that come through them are in the key."""
 STORY = "story.json"  # written last: a folder that has it is whole
@@ -107,11 +107,11 @@ class Workshop:
 
     def encoder(self, model, tokenizer) -> TowerEncoder:
         """The tower with the settings' pooling."""
-        return TowerEncoder(model, tokenizer, pooling=self.settings.pooling, precision=self.precision)
+        return TowerEncoder(model, tokenizer, pooling=self.settings.pooling)
 
     @property
     def precision(self) -> str:
-        """Number format of the run."""
+        """Number format of training; encoders that score are fp32."""
         return self.run.settings.run.precision
 
     def stream(self, *names: object) -> int:
@@ -129,7 +129,7 @@ class Workshop:
         began = time.perf_counter()
         folder = made(self.run, name, self.seed, changes)
         self.parts |= {f"{name}/{folder.name}", *story(folder).parts}
-        encoder = opened(self.run, folder)
+        encoder = opened(folder)
         self.waited += time.perf_counter() - began
         return encoder
 
@@ -210,11 +210,11 @@ def story(folder: Path) -> Story:
     return Story(**json.loads((folder / STORY).read_text(encoding="utf8")))
 
 
-def opened(run: Run, folder: Path) -> Encoder:
-    """The trained encoder of a folder."""
+def opened(folder: Path, precision: str = "fp32") -> Encoder:
+    """The trained encoder of a folder, to be scored in a number format."""
     from jtcse.systems.opening import open_model
 
-    return open_model(folder / "model", precision=run.settings.run.precision)
+    return open_model(folder / "model", precision=precision)
 
 
 def _make(shop: Workshop) -> None:
@@ -271,7 +271,14 @@ def _write_round_trips(run: Run, language: str, path: Path) -> None:
     corpus = LineCorpus(_corpus(run))
     size, translation = min(len(corpus), settings.translation.limit or len(corpus)), settings.translation
     texts: Sequence[str] = [corpus[i] for i in range(size)]
-    round_trip(texts, language, path, batch_size=translation.batch_size, beams=translation.beams)
+    round_trip(
+        texts,
+        language,
+        path,
+        batch_size=translation.batch_size,
+        beams=translation.beams,
+        precision=settings.run.precision,
+    )
 
 
 def _corpus(run: Run) -> Path:

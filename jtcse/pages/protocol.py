@@ -25,6 +25,7 @@ GROUPS = {
     "text": "text of the files",
     "pairs": "pairs",
     "average": "subsets",
+    "precision": "number format",
 }
 
 

@@ -84,7 +84,7 @@ def assemble(root: Path, profile: str, folder: Path, published: bool = False) ->
     clean.mkdir(parents=True)
     settings = load_settings(profile)
     shown = _published(root, profile) if published else _executed(root, profile)
-    for page in folder.glob("*.md"):
+    for page in sorted(folder.glob("*.md")):
         text = _of_scale(page.read_text(encoding="utf8"), settings.scale != UNTRAINED)
         page.write_text(_without_glue(text, read_plan(root).keys() - shown.keys()), encoding="utf8")
     for name in read_plan(root):
@@ -202,7 +202,7 @@ def _run_jupyter_book(folder: Path) -> None:
     # The package has no __main__, and its script need not be on the path.
     words = ["build", str(folder), "-W", "-n", "--keep-going", "--all"]
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", *words]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf8", errors="replace")
     # The log names files by where they will stand, not by the folder that is gone a moment later.
     output = ANSI.sub("", done.stdout + done.stderr).replace(str(folder), str(folder.with_name("book")))
     print(output, flush=True)

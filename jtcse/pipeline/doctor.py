@@ -18,6 +18,8 @@ from pathlib import Path
 from rich.markup import escape
 
 from jtcse.core.config import Settings, load_settings, profiles
+from jtcse.core.device import FAST, FORCED_BY, cores, cpu_flags, decided, forced
+from jtcse.core.errors import UserError
 from jtcse.experiments.cost.operations import REFERENCE_RATE
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -55,6 +57,7 @@ def report(hub_timeout: float = 3, seconds: float = 2) -> list[Row]:
         hub,
         *_tools(),
         Row("matrix products", f"{rate:,.0f} GFLOP/s in {number_format}"),
+        _number_format(),
     ]
     return machine + [_profile(name, rate, hub.fine) for name in profiles()]
 
@@ -83,18 +86,23 @@ def _python() -> Row:
 def _torch() -> Row:
     import torch
 
-    return Row("torch", f"{torch.__version__}, {torch.get_num_threads()} threads", _number_formats())
+    found = [name for name in (*FAST, "avx512f", "avx2") if name in cpu_flags()]
+    return Row(
+        "torch",
+        f"{torch.__version__}, {torch.get_num_threads()} threads",
+        "CPU has " + ", ".join(found) if found else "",
+    )
 
 
-def _number_formats() -> str:
-    """Instructions of this CPU that make bf16 fast; empty where the system does not tell."""
+def _number_format() -> Row:
+    """What a profile with ``run.precision: auto`` trains in here; scores are fp32 in any case."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-        flags = next(line.split() for line in lines if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return ""
-    found = [name for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if name in flags]
-    return "CPU has " + ", ".join(found) if found else ""
+        why = f"by {FORCED_BY}" if forced() else "as the hardware says"
+        return Row(
+            "number format", decided("auto"), f"of training where a profile leaves it open, {why}; scores are fp32"
+        )
+    except UserError as error:
+        return Row("number format", "undecided", str(error), fine=False)
 
 
 def _gpus() -> list[Row]:
@@ -107,8 +115,7 @@ def _gpus() -> list[Row]:
 
 
 def _cores() -> Row:
-    # Containers and batch systems often allow fewer cores than the machine has.
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = cores()
     fine = usable >= 2
     return Row("cores", f"{usable} of {os.cpu_count()}", "" if fine else "the times below are for two or more", fine)
 

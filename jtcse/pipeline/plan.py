@@ -13,6 +13,7 @@ import yaml
 
 from jtcse.core.code_closure import code_cells
 from jtcse.core.config import SECTIONS, UNTRAINED, Settings, load_settings
+from jtcse.core.device import decided_once
 from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import write_atomically
 
@@ -105,6 +106,24 @@ def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
         wanted.add(name)
         waiting += plan[name].needs
     return [name for name in plan if name in wanted]
+
+
+def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides, and the run's number format among them where it is not the profile's own word.
+
+    So every job is told, on whatever machine and in whatever environment it starts; ``auto`` is decided here, the first time
+    that a workspace is asked for, and stands in ``build/<profile>/settings/precision.json``.
+
+    Raises:
+        UserError: as ``load_settings`` and ``decided_once``.
+    """
+    asked = load_settings(profile, overrides).run.precision
+    workspace = root / "build" / profile
+    workspace.mkdir(parents=True, exist_ok=True)
+    found = decided_once(asked, workspace)
+    if found == load_settings(profile, overrides, as_filed=True).run.precision:
+        return dict(overrides)
+    return {**overrides, "run.precision": found}
 
 
 def kept_records(root: Path, profile: str, code: Collection[str]) -> list[str]:

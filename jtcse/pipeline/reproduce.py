@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from jtcse.core.config import load_settings
+from jtcse.core.device import cores
 from jtcse.core.errors import UserError
 from jtcse.core.files import checkout, last_line
 from jtcse.experiments.zero_shot import parts
@@ -28,6 +29,7 @@ from jtcse.pipeline.plan import (
     Notebook,
     plan_of,
     refuse_left_out,
+    with_format,
     with_needs,
     write_changed,
     write_parameters,
@@ -54,6 +56,8 @@ class Request:
     jobs: int
     overrides: Mapping[str, Any]
     full: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Of the overrides those that somebody typed."""
 
     @property
     def build(self) -> Path:
@@ -62,7 +66,7 @@ class Request:
 
     def words(self) -> str:
         """The command that asks for the same."""
-        settings = [shlex.quote(f"{name}={json.dumps(value)}") for name, value in self.overrides.items()]
+        settings = [shlex.quote(f"{name}={json.dumps(value)}") for name, value in self.asked.items()]
         only = [word for name in self.only for word in ("--only", name)]
         full = ["--full"] if self.full else []
         return " ".join(["jtcse reproduce --profile", self.profile, *full, *only, *settings])
@@ -93,7 +97,8 @@ def reproduce(
         UserError: wrong input, another run at work in the same folder, or a notebook that failed.
     """
     console = console or Console(highlight=False)
-    request = Request(checkout(), profile, tuple(only), jobs or os.cpu_count() or 1, dict(overrides or {}), full)
+    root, asked = checkout(), dict(overrides or {})
+    request = Request(root, profile, tuple(only), jobs or cores(), with_format(root, profile, asked), full, asked)
     settings = load_settings(profile, request.overrides)
     plan = plan_of(request.root, settings)
     refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
@@ -175,7 +180,9 @@ def _pending(
     if not lost and not again and state.recognised():
         return {}
     command = _command(request, aims, *_force(request, [*lost, *again]), "--summary")
-    done = subprocess.run(command, cwd=request.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=request.root, capture_output=True, encoding="utf8", errors="replace", stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         raise UserError(f"Snakemake could not make a plan: {last_line(done.stderr)}")
     rows = [row for row in csv.DictReader(done.stdout.splitlines(), delimiter="\t") if row["plan"] != "no update"]
@@ -260,7 +267,7 @@ def _run(
         return
     failure = steps.failure()
     if failure is None:
-        said = last_line(output.read_text(errors="replace"))
+        said = last_line(output.read_text(encoding="utf8", errors="replace"))
         raise UserError(f"Snakemake stopped before a step began: {said}; see {near(output)}")
     step, reason, log = failure
     raise UserError(f"{step} failed: {reason}; its log is {near(log)}; mend it and go on with: {request.words()}")

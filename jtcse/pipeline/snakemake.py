@@ -84,7 +84,7 @@ class Steps:
         if not failed:
             return None
         log = self.log(failed[0])
-        reason = last_line(log.read_text(errors="replace")) if log.suffix == ".txt" else exception(log)
+        reason = last_line(log.read_text(encoding="utf8", errors="replace")) if log.suffix == ".txt" else exception(log)
         return failed[0], reason or "it was stopped from outside, or ran out of memory", log
 
 

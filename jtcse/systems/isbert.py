@@ -158,7 +158,7 @@ def make(shop: Trainer) -> Encoder:
     place = next(model.parameters()).device
     convolutions = fresh_convolutions(model.config.hidden_size, shop.stream("convolutions"), place)
     objective = ISBERT(model, tokenizer, convolutions, shop.corpus, shop.settings)
-    return shop.train(objective, ConvolvedEncoder(model, tokenizer, convolutions, precision=shop.precision))
+    return shop.train(objective, ConvolvedEncoder(model, tokenizer, convolutions))
 
 
 def open_saved(folder: Path, described: dict, precision: str) -> ConvolvedEncoder:

@@ -24,7 +24,7 @@ from jtcse.systems.settings import Backbone, fragment, module_of, published_valu
 
 
 def open_model(
-    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "auto"
+    name: str | Path, *, pooling: str | None = None, max_length: int | None = None, precision: str = "fp32"
 ) -> Encoder:
     """Any encoder by hub name or folder; pooling and length that are not given are the model's own, where it describes them.
 
@@ -47,7 +47,7 @@ def open_model(
 
 
 def open_released(
-    system: str, backbone: Backbone = "bert", *, names: Sequence[str] | None = None, precision: str = "auto"
+    system: str, backbone: Backbone = "bert", *, names: Sequence[str] | None = None, precision: str = "fp32"
 ) -> Encoder:
     """A system's released checkpoint, read as its authors mean it.
 

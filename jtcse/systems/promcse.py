@@ -101,7 +101,7 @@ class PrefixEncoder(TowerEncoder):
     """A stock tower behind its prefix."""
 
     def __init__(
-        self, model: Prefixed, tokenizer, *, pooling: str, max_length: int | None = None, precision: str = "auto"
+        self, model: Prefixed, tokenizer, *, pooling: str, max_length: int | None = None, precision: str = "fp32"
     ) -> None:
         super().__init__(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
         self.max_length = min(self.max_length, model.room)
@@ -137,7 +137,7 @@ def make(shop: Trainer) -> Encoder:
             f"{prefixed.room} tokens; set a smaller max_length"
         )
     objective = simcse.SimCSE(prefixed, tokenizer, shop.corpus, settings, head=shop.head(model))
-    return shop.train(objective, PrefixEncoder(prefixed, tokenizer, pooling=settings.pooling, precision=shop.precision))
+    return shop.train(objective, PrefixEncoder(prefixed, tokenizer, pooling=settings.pooling))
 
 
 def open_saved(folder: Path, described: Mapping[str, Any], precision: str) -> PrefixEncoder:

@@ -125,7 +125,7 @@ class PromptObjective(SentenceObjective):
 def kept_encoder(shop: Trainer, model, tokenizer) -> TemplateEncoder:
     """The tower with the settings' template."""
     read = {name: getattr(shop.settings, name) for name in KEPT}
-    return TemplateEncoder(model, tokenizer, shop.name, precision=shop.precision, **read)
+    return TemplateEncoder(model, tokenizer, shop.name, **read)
 
 
 def open_published(system: str, names: Sequence[str], backbone: Backbone, precision: str) -> TemplateEncoder:

@@ -23,7 +23,7 @@ class Trainer(Protocol):
 
     @property
     def precision(self) -> str:
-        """Number format of the run."""
+        """Number format of training; encoders that score are fp32."""
 
     def round_trips(self, language: str) -> PairCorpus:
         """The sentences with their translation into a language and back."""

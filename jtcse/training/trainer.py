@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -143,8 +144,14 @@ def _rows(size: int, batch_size: int, step: int, seed: int) -> np.ndarray:
     """Sentences of a step: epochs are permutations, drawn anew for each; the rest of an epoch is dropped."""
     a_pass = size // batch_size
     epoch, place = divmod(step - 1, a_pass)
+    return _order(size, epoch, seed)[place * batch_size : (place + 1) * batch_size]
+
+
+@lru_cache(maxsize=1)  # a million sentences take longer to shuffle than a batch to read
+def _order(size: int, epoch: int, seed: int) -> np.ndarray:
     order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(size)
-    return order[place * batch_size : (place + 1) * batch_size]
+    order.flags.writeable = False
+    return order
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float, settings: Training, step: int, steps: int) -> None:

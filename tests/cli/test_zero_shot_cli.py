@@ -159,7 +159,7 @@ def test_the_file_has_sts7_with_intervals_and_the_scores_of_tasks_and_the_settin
     assert all(low < scores[name] < high for name, (low, high) in told["intervals"].items())
     assert told["pairs"].keys() == {"STS12", "STS-B"}
     assert told["settings"] == {
-        "pooling": "mean", "models": [str(world.model)], "tasks": f"sts7:STS12+STS-B,{ONE}", "precision": "auto"
+        "pooling": "mean", "models": [str(world.model)], "tasks": f"sts7:STS12+STS-B,{ONE}", "precision": "fp32"
     }  # fmt: skip
     [path] = (tmp_path / "build" / "checkpoints" / "records").iterdir()
     metrics = {one["name"]: one for one in json.loads(path.read_text())["metrics"]}

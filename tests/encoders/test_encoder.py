@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jtcse.core.errors import UserError
-from jtcse.encoders import encoder as module
+from jtcse.encoders import batches
 from jtcse.encoders.batches import length_batches, pad
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
 from jtcse.encoders.loading import load_tower, usable_positions
@@ -74,14 +74,14 @@ def test_order_duplicates_and_company_do_not_matter(folders, family: str, monkey
     assert np.array_equal(twice[::2], twice[1::2])
     assert np.allclose(twice[::2], found, atol=1e-5)
     assert np.allclose(np.concatenate([encoder.encode([text]) for text in texts]), found, atol=1e-5)
-    monkeypatch.setattr(module, "TOKEN_BUDGET", 50)
+    monkeypatch.setattr(batches, "TOKEN_BUDGET", 50)
     assert np.allclose(encoder.encode(tuple(texts)), found, atol=1e-5)
 
 
 def test_each_distinct_sentence_is_computed_once(folders, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = tower(folders["bert_1"]), []
     stock = encoder._encode_batch
-    monkeypatch.setattr(encoder, "_encode_batch", lambda ids: seen.extend(ids) or stock(ids))
+    monkeypatch.setattr(encoder, "_encode_batch", lambda ids, mask: seen.extend(ids.tolist()) or stock(ids, mask))
     encoder.encode(["noon", "a baker", "noon", "noon"])
     assert len(seen) == 2
 
@@ -123,6 +123,25 @@ def test_batches_are_of_like_length_within_the_budget() -> None:
     assert [lengths[rows].max() for rows in batches] == sorted((lengths[rows].max() for rows in batches), reverse=True)
     assert [len(rows) for rows in length_batches([900, 900, 3], 500)] == [1, 1, 1]
     assert length_batches([], 500) == []
+
+
+def test_a_sentence_is_tokenised_once_for_all_towers_of_a_vocabulary(folders, monkeypatch) -> None:
+    batches.MEMORY.forget()
+    first, second = (tower(folders[name]).tokenizer for name in ("bert_1", "bert_2"))
+    texts = [*sentences(), "noon", "noon"]
+    told = [batches.token_ids(texts, first, length) for length in (6, 30)]
+    assert told == [first(texts, truncation=True, max_length=length)["input_ids"] for length in (6, 30)]
+    told[0][0].clear()  # what is handed out is the caller's own
+    monkeypatch.setattr(type(second), "__call__", lambda *_, **__: pytest.fail("tokenised again"))
+    assert batches.token_ids(texts, second, 30) == told[1]
+    assert batches.token_ids(texts[:1], second, 6) != [[]]
+
+
+def test_kept_token_ids_are_bounded_and_told_apart() -> None:
+    memory = batches.TokenMemory(limit=10)
+    for number in range(5):
+        memory.keep((number,), [number] * 4)
+    assert [memory.get((number,)) for number in range(5)] == [None, None, None, None, [4] * 4]
 
 
 def test_padding_is_masked() -> None:

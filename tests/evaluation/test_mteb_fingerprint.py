@@ -132,9 +132,10 @@ def test_towers_that_share_a_tokenizer_are_as_towers_with_equal_ones(parts: Part
 
 
 def test_automatic_is_the_format_that_it_means_here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JTCSE_PRECISION", raising=False)
     formats = {False: "fp32", True: "bf16"}
     for fast, meant in formats.items():
-        monkeypatch.setattr(device, "fast_in_bf16", lambda fast=fast: fast)
+        monkeypatch.setattr(device, "has_bf16", lambda fast=fast: fast)
         assert number_format("auto") == number_format(meant)
         assert fingerprint(parts.encoder(precision="auto")) == fingerprint(parts.encoder(precision=meant))
 

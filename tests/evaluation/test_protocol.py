@@ -107,7 +107,8 @@ def test_means_without_special_tokens_and_from_layer_one_are_what_they_say(vecto
 def test_choices_leave_out_what_cannot_be_had(pairs: PairSet) -> None:
     there = Material({"filed": {"a": Task("a", pairs.first, pairs.second, pairs.gold, np.zeros(60))}})
     names = [choice.name for choice in choices(Protocol("mean", max_length=16), there, longest=20)]
-    assert names == [f"pooling={p}" for p in CHOICES["pooling"] if p != "mean"] + ["max_length=8"]
+    poolings = [f"pooling={p}" for p in CHOICES["pooling"] if p != "mean"]
+    assert names == [*poolings, "max_length=8", "precision=bf16"]
     with pytest.raises(UserError, match="did you mean 'mean'"):
         Protocol("meen")
 

@@ -29,8 +29,8 @@ def labels(*words: str, scale: str = "checkpoints") -> list[str]:
     return [one.label for one in subjects(asking(*words, scale=scale))]
 
 
-def run_in(folder: Path) -> Run:
-    return Run("x", "embedded", asking(), Workspace(folder))
+def run_in(folder: Path, turned: dict | None = None) -> Run:
+    return Run("x", "embedded", load_settings("embedded", {"run.precision": "fp32"} | (turned or {})), Workspace(folder))
 
 
 @pytest.fixture
@@ -59,10 +59,19 @@ def test_released_means_all_with_released_weights_each_once() -> None:
     assert {(one.system, one.backbone) for one in found} == set(released.everything())
 
 
-def test_released_weights_open_in_the_runs_number_format(asked, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trained_in", ["fp32", "bf16"])
+def test_released_weights_are_scored_in_fp32_whatever_is_trained_in(asked, tmp_path: Path, trained_in: str) -> None:
     for one in subjects(asking("simcse/roberta", "jtcse")):
-        one.open(run_in(tmp_path))
+        one.open(run_in(tmp_path, {"run.precision": trained_in}))
     assert asked == [("simcse", "roberta", None, "fp32"), ("jtcse", "bert", None, "fp32")]
+
+
+def test_another_number_format_has_a_label_of_its_own_and_answers_for_no_row(asked, tmp_path: Path) -> None:
+    settings = load_settings("checkpoints", {"zero_shot.systems": ["jtcse"], "zero_shot.precision": "bf16"})
+    [one] = subjects(settings)
+    assert one.label == "jtcse-bert+bf16" and one.system is one.backbone is None
+    one.open(run_in(tmp_path, {"zero_shot.precision": "bf16"}))
+    assert asked == [("jtcse", "bert", None, "bf16")]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +130,7 @@ def test_a_compared_system_is_what_the_workshop_trains(tmp_path: Path) -> None:
     (one,) = subjects(run.settings.model_copy(update={"zero_shot": asking("simcse").zero_shot}))
     found = one.open(run).encode(SENTENCES)
     folder = trained_systems.made(run, "simcse", run.settings.race.seeds[0])
-    assert np.array_equal(found, trained_systems.opened(run, folder).encode(SENTENCES))
+    assert np.array_equal(found, trained_systems.opened(folder).encode(SENTENCES))
 
 
 # -- the command line ------------------------------------------------------------------------------------------------

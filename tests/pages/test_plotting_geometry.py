@@ -13,6 +13,7 @@ pytest.importorskip("seaborn")
 
 from jtcse.evaluation.readings import REFERENCE, Reading, Spot, orders
 from jtcse.evaluation.states import KINDS
+from jtcse.experiments.stages import NAMES
 from jtcse.method.triangle import refined_surface, triangle
 from jtcse.pages.furniture import style
 from jtcse.pages.plots import geometry as plotting_geometry
@@ -78,7 +79,7 @@ def test_a_point_stands_where_its_system_is_and_every_system_is_named(drawn: dic
     axis = drawn["places"].axes[0]
     points = [line.get_xydata()[0].tolist() for line in axis.lines if line.get_marker() == "o"]
     assert np.allclose(points, [(s.uniformity, s.alignment) for s in spots().values()])
-    assert {text.get_text() for text in axis.texts} == set(style.NAMES.values())
+    assert {text.get_text() for text in axis.texts} == set(NAMES.values())
 
 
 def test_each_reading_is_shown_for_the_measure_that_it_touches(drawn: dict[str, object]) -> None:

@@ -14,7 +14,7 @@ from jtcse.core.record import Metric, Provenance, RunRecord  # noqa: E402
 from jtcse.core.run import start  # noqa: E402
 from jtcse.evaluation.statistics.comparison import compare_all  # noqa: E402
 from jtcse.evaluation.sts import TaskScore, save_scores  # noqa: E402
-from jtcse.experiments.stages import SYSTEMS  # noqa: E402
+from jtcse.experiments.stages import NAMES, SYSTEMS  # noqa: E402
 from jtcse.pages import ruler  # noqa: E402
 from jtcse.pages.furniture import style  # noqa: E402
 from jtcse.pages.plots import ruler as plotting_ruler  # noqa: E402
@@ -92,7 +92,7 @@ def test_a_star_stands_only_where_the_corrected_p_is_small(comparisons) -> None:
     table = ruler.differences_table(comparisons)
     assert list(table.index) == [*TASKS, "average"] and table.shape[1] == 15
     for (first, second, task), row in comparisons.iterrows():
-        words = table.loc[task, f"{style.NAMES[first]} − {style.NAMES[second]}"]
+        words = table.loc[task, f"{NAMES[first]} − {NAMES[second]}"]
         p = row["p_bootstrap"] if task == "average" else row["p_holm"]
         assert words.endswith(" *") == (p < 0.05) and words.startswith(f"{row['difference']:+.2f} (")
 

@@ -17,7 +17,7 @@ pytest.importorskip("IPython", reason="IPython comes with the extra 'book'")
 from jtcse.experiments.ablations.claim_effects import OVER_TOWERS  # noqa: E402
 from jtcse.pages import methods, summary  # noqa: E402
 from jtcse.pages.ablations import CLAIMS  # noqa: E402
-from jtcse.pages.methods import tries as drawn  # noqa: E402
+from jtcse.pages.methods import tries_plot as drawn  # noqa: E402
 from jtcse.paper.printed import claims  # noqa: E402
 
 GRID = record(

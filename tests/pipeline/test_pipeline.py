@@ -17,7 +17,7 @@ import yaml
 from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
-from jtcse.core import files
+from jtcse.core import device, files
 from jtcse.core.code_closure import Package, module_closure
 from jtcse.core.config import SECTIONS, load_settings, profiles
 from jtcse.core.errors import UserError
@@ -250,6 +250,25 @@ def test_every_profile_makes_parameters_for_every_real_notebook_that_it_runs(pro
     names = plan.plan_of(HERE, load_settings(profile))
     assert sorted(path.stem for path in (tmp_path / "build" / profile / "settings").glob("*.yaml")) == sorted(names)
     assert sorted(path.stem for path in (HERE / "notebooks").glob("*.ipynb")) == sorted(plan.read_plan(HERE))
+
+
+def test_every_job_is_told_the_number_format_that_the_first_call_decided(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("JTCSE_PRECISION", raising=False)
+    for folder in ("workflow", "notebooks"):
+        shutil.copytree(HERE / folder, tmp_path / folder)
+    for here in (True, False):  # the second call is on a machine without bf16
+        monkeypatch.setattr(device, "has_bf16", lambda here=here: here)
+        told = plan.with_format(tmp_path, "mini", {"stage2.steps": 3})
+        assert told == {"stage2.steps": 3, "run.precision": "bf16"}
+        assert plan.with_format(tmp_path, "mini", told) == told, "a job finds what it was told"
+    plan.write_parameters(tmp_path, "mini", told)
+    for name in plan.read_plan(tmp_path):
+        given = yaml.safe_load((tmp_path / "build/mini/settings" / f"{name}.yaml").read_text(encoding="utf8"))
+        assert given["run"] == {"precision": "bf16"}, name
+    assert plan.with_format(tmp_path, "embedded", {}) == {}, "a profile that pins it leaves nothing to tell"
+    monkeypatch.setenv("JTCSE_PRECISION", "bf16")
+    assert plan.with_format(tmp_path, "embedded", {}) == {"run.precision": "bf16"}
+    assert plan.with_format(tmp_path, "embedded", {"run.precision": "fp32"}) == {"run.precision": "fp32"}
 
 
 def test_every_section_is_read_by_some_notebook() -> None:

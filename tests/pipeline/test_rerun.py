@@ -26,6 +26,7 @@ from jtcse.experiments.ablations.grids import Cell
 from jtcse.pipeline import plan
 from jtcse.pipeline.rerun import find, remake, rerun
 from jtcse.pipeline.rerun.compare import SAME, band, compare, differences
+from jtcse.pipeline.rerun.remake import settings_of
 
 SHORT = {"batch_size": 8, "steps": 3, "evaluate_every": 3, "max_length": 24, "length_groups": 1}
 TURNED = {"run": {"precision": "fp32"}, "evaluation": {"resamples": 100}, "stage1": SHORT, "stage2": SHORT,
@@ -121,6 +122,28 @@ def test_a_changed_number_is_found_and_is_status_1(checkout: Path) -> None:
     tampered(checkout, "figure6/SimCSE", 1, by=1e-9)
     done = jtcse("figure6/SimCSE", "--seed", "1")
     assert done.exit_code == 1 and "every digit" in done.output and "did not come back" in done.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"instructions": "AVX2; avx2 fma"}, "instructions: AVX2; avx2 fma then"),
+        ({"threads": 1, "versions": {"torch": "1.0"}}, "torch: 1.0 then"),
+        ({"number_format": None, "scored_in": None}, "number format of training: the record does not say, fp32 now"),
+        ({"instructions": None}, "instructions: the record does not say"),
+    ],
+)
+def test_what_differs_or_is_not_told_is_named_and_no_digit_is_promised(checkout: Path, changes: dict, said: str) -> None:
+    tampered(checkout, "figure6/SimCSE", 1, by=1e-9, **changes)
+    done = jtcse("figure6/SimCSE", "--seed", "1")
+    assert done.exit_code == 0, done.output
+    assert said in done.output and "they are the record's" not in done.output and "within the band" in done.output
+
+
+def test_a_record_is_made_anew_in_its_own_number_format(recorded: RunRecord) -> None:
+    for word in ("fp32", "bf16"):
+        made = recorded.provenance.model_copy(update={"number_format": word})
+        assert settings_of(recorded.model_copy(update={"provenance": made})).run.precision == word
 
 
 def test_on_another_machine_a_number_may_lie_anywhere_in_its_band_and_no_further(checkout: Path) -> None:

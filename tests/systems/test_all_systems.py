@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.mark.parametrize("name", systems())
 def test_it_trains_and_opens_as_it_was(name: str, run: Run) -> None:
     place = trained_systems.made(run, name, 1)
-    told, encoder = trained_systems.story(place), trained_systems.opened(run, place)
+    told, encoder = trained_systems.story(place), trained_systems.opened(place)
     vectors = encoder.encode(TEXTS)
     assert vectors.shape[0] == len(TEXTS) and np.isfinite(vectors).all()
     assert stages.development(run, encoder) == pytest.approx(told.best_score, abs=0.01)

@@ -29,6 +29,7 @@ def listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A file with other content in place of the package's."""
 
     def write(values: dict) -> None:
+        (tmp_path / released.FILE).parent.mkdir(parents=True)
         (tmp_path / released.FILE).write_text(yaml.safe_dump(values))
         monkeypatch.setattr(released, "files", lambda _: tmp_path)
         released._listing.cache_clear()

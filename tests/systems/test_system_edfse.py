@@ -36,7 +36,7 @@ def test_it_is_the_sum_of_six_simcse_trainings(place: Path) -> None:
         folder = trained_systems.made(
             run, "simcse", 1, {"view": view, "head": "none", "learning_rate": shop.rate_of("simcse")}
         )
-        vectors.append(trained_systems.opened(run, folder).encode(TEXTS))
+        vectors.append(trained_systems.opened(folder).encode(TEXTS))
     assert len(list((run.workspace.root / "systems" / "simcse").glob("*/story.json"))) == 6, "each of them only once"
     assert np.array_equal(encoder.encode(TEXTS), sum(vectors))
     assert all(not np.allclose(a, b, atol=1e-4) for i, a in enumerate(vectors) for b in vectors[:i])

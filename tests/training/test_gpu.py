@@ -9,7 +9,7 @@ import standin
 import torch
 
 from jtcse.core.config import load_settings
-from jtcse.core.device import device, fast_in_bf16
+from jtcse.core.device import device, has_bf16
 from jtcse.method.joint_training import JTCSE
 from jtcse.training.trainer import train
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 def test_the_twin_trains_in_bf16_at_bert_base_shape(tmp_path):
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    assert fast_in_bf16()
+    assert has_bf16()
     tokenizer = AutoTokenizer.from_pretrained(standin.bert(tmp_path / "small"))
     towers = [BertModel(BertConfig(vocab_size=len(tokenizer))).to(device()) for _ in range(2)]
     settings = load_settings("paper_bert").stage2.model_copy(

@@ -12,12 +12,6 @@ from mteb.models.model_meta import ModelMeta, ScoringFunction
 from jtcse.core.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
-
-
-if TYPE_CHECKING:
     from jtcse.encoders.encoder import Encoder
     from jtcse.evaluation.mteb.cache import TextCache
 

@@ -2,7 +2,7 @@
 
 A protocol says how sentences become vectors (pooling, longest input, text) and how pairs become a number (which pairs,
 which average over subsets). ``measure`` starts from a base, turns each choice alone, and says how many points that moves.
-Everything is computed in fp32: some of the effects are smaller than the rounding of bf16.
+Everything but one choice is computed in fp32: some of the effects are smaller than the rounding of bf16.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ CHOICES: dict[str, dict[object, str]] = {
     },
     "pairs": {"all": "all of SICK-R, not its test split"},
     "average": {"mean": "mean over subsets", "weighted": "mean weighted by size"},
+    "precision": {"bf16": "matrix products in bf16"},
 }
 """What can be chosen, and in which words a table says so."""
 AVERAGE = "average"  # over the tasks that count, beside the names of tasks
@@ -54,6 +55,7 @@ class Protocol:
     text: str = "filed"
     pairs: str = "filed"
     average: str = "all"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         if self.pooling not in CHOICES["pooling"]:
@@ -94,6 +96,7 @@ def choices(base: Protocol, there: Material, longest: int) -> Iterator[Choice]:
         "text": there.texts,
         "pairs": there.pairs,
         "average": AVERAGES if split else (),
+        "precision": CHOICES["precision"],
     }
     for name, values in CHOICES.items():
         for value, words in values.items():
@@ -185,7 +188,7 @@ class _Reading:
     def __init__(self, vectors: Vectors, task: Task, protocol: Protocol) -> None:
         self.task = task
         self.tokens = [vectors.tokens(side, protocol.max_length) for side in (task.first, task.second)]
-        self.similarity = cosine(*(vectors(side, protocol.pooling) for side in self.tokens))
+        self.similarity = cosine(*(vectors(side, protocol.pooling, protocol.precision) for side in self.tokens))
         self.points = points(self.similarity, task.gold, task.subset, protocol.average)
 
     def touched(self, other: _Reading) -> float:

@@ -17,7 +17,7 @@ from jtcse.core.config import Stage2Settings
 from jtcse.core.errors import UserError
 from jtcse.core.run import Run
 from jtcse.data.corpus import LineCorpus
-from jtcse.encoders.batches import Batch, make_batch, pad
+from jtcse.encoders.batches import Batch, make_batch, pad, token_ids
 from jtcse.encoders.encoder import Encoder, TowerEncoder
 from jtcse.encoders.loading import load_tower
 from jtcse.experiments.ablations.discrepancy_effects import BASE, base_cell, switches
@@ -154,7 +154,7 @@ def largest_difference(run: Run, sentences: Sequence[str]) -> dict[str, float]:
 @torch.inference_mode()
 def clamped_share(run: Run, sentences: Sequence[str]) -> float:
     """Share of sentences for which the towers of stage 1 disagree so much that Eq. 13's cosine is under the clamp."""
-    encoders = [TowerEncoder(model, tokenizer, precision="fp32") for model, tokenizer in towers(run)]
+    encoders = [TowerEncoder(model, tokenizer) for model, tokenizer in towers(run)]
     one, two = (torch.from_numpy(encoder.encode(sentences)) for encoder in encoders)
     return float((cosine(one, two) < NEGATIVE_COSINE).float().mean())
 
@@ -167,7 +167,7 @@ def scale_cosine(run: Run, sentences: Sequence[str]) -> float:
     """
     (first, tokenizer), (second, _) = towers(run)
     pair, config = (first, second), first.config
-    ids = tokenizer(list(sentences), truncation=True, max_length=run.settings.stage2.max_length)["input_ids"]
+    ids = token_ids(sentences, tokenizer, run.settings.stage2.max_length)
     tokens, mask = (part.to(first.device) for part in pad(ids, tokenizer.pad_token_id))
     states = [t(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states for t in pair]
     caels = cael_layers(config.num_hidden_layers, run.settings.stage2.cael_count)

@@ -15,7 +15,7 @@ from jtcse.core.run import Run, Workspace
 from jtcse.core.store import alone, code, content
 from jtcse.experiments.ablations.grids import READY, Cell
 
-NO_SCORE = frozenset({"grids.py", "records.py", "errors.py", "hub.py", "config.py"})
+NO_SCORE = frozenset({"grids.py", "record.py", "errors.py", "hub.py", "config.py"})
 """Files of the training code whose decisions are in a cell's key, or in no score."""
 OWN = {"towers": (1, 2), "tower_I": (1,), "tower_II": (2,), "jtcse": (1, 2), "tncse": (1, 2)}
 """Systems that stand on towers of stage 1, and on which; with ``ablations.own_towers`` on those of the cell's seed."""
@@ -46,7 +46,7 @@ def _names(cell: Cell) -> list[str]:
 
 def training_code() -> str:
     """Hash of the code that trains and scores cells."""
-    return code("ablations/cell_training.py", NO_SCORE)
+    return code("experiments/ablations/train_cell.py", NO_SCORE)
 
 
 def identity(run: Run, cell: Cell, seed: int | None) -> list[str]:

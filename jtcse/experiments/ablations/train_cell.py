@@ -167,7 +167,7 @@ def trained(run: Run, cell: Cell, seed: int | None, folder: Path) -> TowerEncode
 
 
 def _encoder(run: Run, model, tokenizer) -> TowerEncoder:
-    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling, precision=run.settings.run.precision)
+    return TowerEncoder(model, tokenizer, pooling=run.settings.encoder.pooling)
 
 
 def _train(run: Run, cell: Cell, stage: Training, objective, encoder, seed: int, folder: Path) -> None:

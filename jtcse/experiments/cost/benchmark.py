@@ -18,14 +18,19 @@ from torch.nn import functional as F
 
 from jtcse.core.config import Stage2Settings, load_settings
 from jtcse.core.device import device, matrix_rate, number_format
+from jtcse.encoders.batches import MEMORY
 from jtcse.encoders.loading import load_tower
+from jtcse.experiments.cost.benchmark_device import device_table
 from jtcse.experiments.cost.benchmark_mteb import evaluation
 from jtcse.method.losses import NEGATIVE_COSINE
 
 
 def run_benchmarks(what: str, model: str) -> None:
-    """Print the benchmarks asked for: ``evaluation``, ``step`` or ``all``."""
+    """Print the benchmarks asked for: ``evaluation``, ``step``, ``device`` or ``all`` (the first two)."""
     console = Console()
+    if what == "device":
+        console.print(device_table())
+        return
     rates = ", ".join(
         f"{str(t).removeprefix('torch.')} {matrix_rate(t, 1024, 0.3):,.0f} GFLOP/s"
         for t in (torch.float32, torch.bfloat16)
@@ -86,6 +91,7 @@ def _stage2_step(name: str, label: str, texts: Sequence[str], batch_size: int = 
     draw = torch.Generator()
 
     def ours(dtype: torch.dtype) -> float:
+        MEMORY.forget()
         batch = objective.batch(np.arange(batch_size), 0).to(device())
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device().type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):

@@ -116,7 +116,7 @@ def do(run: Run, cell: Cell) -> None:
     else:
         trained = [trained_systems.made(run, cell.system, cell.seed)]
         evaluation, sets = run.settings.evaluation, graded(run)[1]
-        encoder = trained_systems.opened(run, trained[0])
+        encoder = trained_systems.opened(trained[0])
         scores = score_sets(encoder, sets, resamples=evaluation.resamples, seed=run.settings.run.seed)
         save_scores(folder_of(run, cell) / SCORES, scores)
     # what had been trained before the race is part of its cost as well

@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jtcse.core import device
 from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, last_line
 from jtcse.core.run import Run
@@ -29,7 +29,7 @@ KILLED = 128  # from here a shell's status is the signal that ended what it ran
 
 def default_jobs(run: Run, cores: int | None = None) -> int:
     """As many cells at a time as the profile's threads leave room for on some cores, by default all."""
-    cores = cores or os.cpu_count() or 1
+    cores = cores or device.cores()
     return max(1, cores // (run.settings.run.threads or cores))
 
 
@@ -101,7 +101,7 @@ class Runner:
         log, package = self.log(cell), ROOT
         log.parent.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
-        threads = self.run.settings.run.threads or max(1, (os.cpu_count() or 1) // self.jobs)
+        threads = self.run.settings.run.threads or max(1, device.cores() // self.jobs)
         # waiting threads sleep: several cells run at a time, and spinning ones would take each other's cores
         given = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         # Through a shell: what this process starts itself begins with this one's memory as its peak (Linux). The names at the
@@ -155,29 +155,3 @@ def _alone(run: Run) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"another 'jtcse race' is at work in {folder}; wait for its end, or stop it") from error
         yield
-
-
-def main() -> int:
-    """Do the cell; a user's error is one sentence and status 2."""
-    from jtcse.core.config import Settings
-    from jtcse.core.run import Run, Workspace
-    from jtcse.experiments.race.cells import Cell, do
-
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_race, daemon=True).start()
-    settings = Settings.model_validate_json(json.dumps(asked["settings"]))
-    try:
-        do(
-            Run("race", asked["profile"], settings, Workspace(asked["workdir"])),
-            Cell(asked["system"], asked["seed"]),
-        )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _end_with_the_race() -> None:
-    while os.read(0, 1):  # nothing more is ever sent: this waits for the end
-        pass
-    os._exit(1)

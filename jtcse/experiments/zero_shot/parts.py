@@ -83,7 +83,7 @@ def _left(path: Path) -> bool:
 
 def given(settings: Settings) -> dict[str, Any]:
     """What a part's marker depends on, besides weights and tasks; another value of these makes it out of date."""
-    return {"precision": settings.run.precision, "limit": settings.zero_shot.limit}
+    return {"precision": settings.zero_shot.precision, "limit": settings.zero_shot.limit}
 
 
 def turned(overrides: Mapping[str, Any], sections: Sequence[str]) -> str:

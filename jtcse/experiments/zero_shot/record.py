@@ -47,7 +47,8 @@ def write(
     counted = Metric(name="tasks/done", value=len(done), unit="tasks", n=len(wanted))
     record = run.finish([*found, counted])
     took = round(sum(result.evaluation_time or 0.0 for result in done), 1)
-    made = record.provenance.model_copy(update={"seconds": took, "hashes": {"encoder": store.revision}})
+    hashes, scored_in = {"encoder": store.revision}, run.settings.zero_shot.precision
+    made = record.provenance.model_copy(update={"seconds": took, "hashes": hashes, "scored_in": scored_in})
     record = record.model_copy(update={"provenance": made})
     write_record(record, run.workspace.records / f"{run.name}.json")
     return record

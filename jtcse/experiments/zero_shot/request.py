@@ -53,7 +53,7 @@ class Asked:
 
     def run(self, seven: tuple[str, ...] | None) -> Run:
         """Profile, settings and workspace; of a profile's own sets those that are named."""
-        turned: dict[str, Any] = {"zero_shot.limit": self.limit, "run.precision": self.precision}
+        turned: dict[str, Any] = {"zero_shot.limit": self.limit, "zero_shot.precision": self.precision}
         if self.trained and seven:
             turned["evaluation.tasks"] = list(seven)
         profile = self.profile or RELEASED
@@ -66,22 +66,23 @@ class Asked:
         Raises:
             UserError: nobody, or a MODEL beside a profile.
         """
-        from jtcse.experiments.zero_shot.subjects import Subject, subject_of
+        from jtcse.experiments.zero_shot.subjects import Subject, scored_in, subject_of
 
         if not self.trained:
-            return subject_of(self.models, self.system, self.backbone, self.pooling)
+            return scored_in(self.precision, subject_of(self.models, self.system, self.backbone, self.pooling))
         if self.system is None or self.models:
             raise UserError("--profile says where a --system was trained; a MODEL is scored without it")
         backbone = backbone_of(run.settings.encoder.name)
         label = f"{self.system}-{backbone}-seed-{self.seed}"
-        return Subject(label, self.system, backbone, partial(_trained, self.system, self.seed))
+        return scored_in(
+            self.precision, Subject(label, self.system, backbone, partial(_trained, self.system, self.seed))
+        )
 
 
 def _trained(system: str, seed: int, run: Run) -> Encoder:
     from jtcse.experiments import trained_systems
-    from jtcse.systems.opening import open_model
 
-    return open_model(trained_systems.made(run, system, seed) / "model", precision=run.settings.run.precision)
+    return trained_systems.opened(trained_systems.made(run, system, seed), run.settings.zero_shot.precision)
 
 
 def show_plan(asked: Asked) -> None:

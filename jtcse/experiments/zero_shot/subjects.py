@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class Subject:
     opener: Callable[[Run], Encoder] = field(repr=False, compare=False)
 
     def open(self, run: Run) -> Encoder:
-        """The encoder, in the run's number format; one that the run trains itself out of its workspace.
+        """The encoder, in the number format of ``zero_shot.precision``; one that the run trains itself out of its workspace.
 
         Raises:
             UserError: weights that cannot be had, or that do not fit the system.
@@ -58,11 +58,20 @@ def subjects(settings: Settings) -> list[Subject]:
     """
     words = settings.zero_shot.systems
     if settings.scale == "checkpoints":
-        return [_released(*pair) for pair in dict.fromkeys(pair for word in words for pair in _pairs(word))]
+        pairs = dict.fromkeys(pair for word in words for pair in _pairs(word))
+        return [scored_in(settings.zero_shot.precision, _released(*pair)) for pair in pairs]
     for word in words:
         check_choice("system (this profile scores what it trains)", word, systems())
     backbone = backbone_of(settings.encoder.name)
-    return [Subject(f"{one}-{backbone}", one, backbone, partial(_open_trained, one)) for one in dict.fromkeys(words)]
+    found = [Subject(f"{one}-{backbone}", one, backbone, partial(_open_trained, one)) for one in dict.fromkeys(words)]
+    return [scored_in(settings.zero_shot.precision, one) for one in found]
+
+
+def scored_in(precision: str, subject: Subject) -> Subject:
+    """As it is in fp32; in another number format under a label of its own, and answering for no row of the paper."""
+    if precision == "fp32":
+        return subject
+    return replace(subject, label=_label([subject.label, precision]), system=None, backbone=None)
 
 
 def subject_of(models: Sequence[str], system: str | None, backbone: Backbone | None, pooling: str | None) -> Subject:
@@ -138,13 +147,13 @@ def _released(system: str, backbone: Backbone) -> Subject:
 def _open_released(system: str, backbone: Backbone, names: Sequence[str], run: Run) -> Encoder:
     from jtcse.systems.opening import open_released
 
-    return open_released(system, backbone, names=names or None, precision=run.settings.run.precision)
+    return open_released(system, backbone, names=names or None, precision=run.settings.zero_shot.precision)
 
 
 def _summed(names: Sequence[str], pooling: str | None, run: Run) -> Encoder:
     from jtcse.systems.opening import open_model, summed
 
-    precision = run.settings.run.precision
+    precision = run.settings.zero_shot.precision
     return summed([open_model(name, pooling=pooling, precision=precision) for name in names], names)
 
 
@@ -153,7 +162,8 @@ def _open_trained(system: str, run: Run) -> Encoder:
     if system in OWN:
         from jtcse.experiments.stages import open_system
 
-        return open_system(run, OWN[system])
+        return open_system(run, OWN[system], run.settings.zero_shot.precision)
     from jtcse.experiments import trained_systems
 
-    return trained_systems.opened(run, trained_systems.made(run, system, run.settings.race.seeds[0]))
+    folder = trained_systems.made(run, system, run.settings.race.seeds[0])
+    return trained_systems.opened(folder, run.settings.zero_shot.precision)

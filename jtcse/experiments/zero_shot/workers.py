@@ -12,6 +12,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from jtcse.core import device
+
 WORKER = "JTCSE_WORKER"
 """Set in the processes that were started here."""
 
@@ -32,7 +34,7 @@ def workers(count: int, words: Sequence[str]) -> Iterator[None]:
     """
     import torch
 
-    gpus, cores = torch.cuda.device_count(), max(1, (os.cpu_count() or 1) // count)
+    gpus, cores = torch.cuda.device_count(), max(1, device.cores() // count)
     started = [_start(words, number, gpus, cores) for number in range(1, count)]
     if started:
         torch.set_num_threads(cores)

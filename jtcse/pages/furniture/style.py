@@ -82,8 +82,10 @@ def picture(figure: Figure, alt: str) -> str:
 
 @cache
 def _look() -> None:
+    import matplotlib
     import seaborn
 
+    matplotlib.rcdefaults()  # a matplotlibrc in somebody's home changes no figure
     seaborn.set_theme(
         style="whitegrid",
         palette=CYCLE,

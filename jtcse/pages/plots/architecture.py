@@ -179,7 +179,7 @@ def _layer(sheet: _Sheet, found: Architecture, layer: int, below: dict[int, floa
     for one in steps:
         _step(sheet, one, y + 2, top + height, below)
         y += STEP
-    for tower in set(below) - {a.tower for a in steps}:
+    for tower in sorted(set(below) - {a.tower for a in steps}):
         _go_on(sheet, tower, top + height + 4, below)
     sheet.y = top + height + 4
 

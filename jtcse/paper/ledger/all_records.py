@@ -129,6 +129,8 @@ def changed_settings(record: RunRecord) -> dict[str, tuple[Any, Any]]:
         name: (here.get(name, ...), there.get(name, ...))
         for name in sorted(here.keys() | there.keys())
         if name not in NO_SETTING and here.get(name, ...) != there.get(name, ...)
+        # 'auto' says nothing: records from before the format was decided once a run have it, and profiles that leave it open
+        if name != "run.precision" or "auto" not in (here.get(name), there.get(name))
     }
 
 
@@ -154,7 +156,7 @@ def load_scale(profile: str) -> str:
 
 @cache
 def _of_profile(profile: str) -> dict[str, Any]:
-    return _flat(load_settings(profile).model_dump(mode="json"))
+    return _flat(load_settings(profile, as_filed=True).model_dump(mode="json"))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,6 +12,15 @@ TIMED = ("s", "1/s", "minutes", "MiB")  # units of what the clock and the memory
 SHARE, LEAST = 0.01, 1e-6
 """Band of a number that has neither seeds nor an interval: a hundredth of it, and no less than what rounding does."""
 SAME = "the same to the last digit"
+MACHINE = {
+    "device": "device",
+    "machine": "machine",
+    "number_format": "number format of training",
+    "scored_in": "number format of scores",
+    "instructions": "instructions",
+    "threads": "threads",
+}
+"""What of a provenance digits hang on, beside the versions, and its name in words."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,8 @@ class Compared:
 def compare(then: RunRecord, now: RunRecord, metrics: Sequence[Metric] | None = None) -> list[Compared]:
     """Hold new numbers against recorded ones.
 
-    Where device, machine, threads and versions are those of the record, only the same digits are well; elsewhere whatever
-    lies within the band of the number.
+    Where all that digits hang on (``MACHINE``, versions) is known to be as in the record, only the same digits are well;
+    elsewhere whatever lies within the band of the number.
 
     Args:
         metrics: of ``then``; None: all but times and memory.
@@ -63,11 +72,17 @@ def band(metric: Metric, record: RunRecord) -> Band:
 
 
 def differences(then: Provenance, now: Provenance) -> list[str]:
-    """In what the machine of a record is another one than that of a new run; nothing: digits must be the same."""
-    pairs = {name: (getattr(then, name), getattr(now, name)) for name in ("device", "machine", "threads")}
-    for name in sorted(then.versions | now.versions):
-        pairs[name] = (then.versions.get(name, "not recorded"), now.versions.get(name, "not recorded"))
-    return [f"{name} {one} then, {other} now" for name, (one, other) in pairs.items() if one != other]
+    """In what a record's making differs from that of a new run, or does not say whether it does; nothing: digits must be the
+    same."""
+    pairs = {words: (getattr(then, name), getattr(now, name)) for name, words in MACHINE.items()}
+    pairs |= {name: (then.versions.get(name), now.versions.get(name)) for name in sorted(then.versions | now.versions)}
+    return [_difference(name, *pair) for name, pair in pairs.items() if pair[0] is None or pair[0] != pair[1]]
+
+
+def _difference(name: str, then: object, now: object) -> str:
+    if then is None:
+        return f"{name}: the record does not say, {'not told' if now is None else now} now"
+    return f"{name}: {then} then, {'not told' if now is None else now} now"
 
 
 def _compared(then: Metric, now: Metric | None, allowed: Band, exact: bool) -> Compared:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from jtcse.core.device import forced
 from jtcse.core.errors import UserError
 from jtcse.core.record import RunRecord, read_record
 
@@ -35,13 +36,16 @@ Records = Mapping[str, RunRecord]
 
 
 def settings_of(record: RunRecord) -> Settings:
-    """A record's settings with the number of threads that it was made with; what it lacks is the profile's."""
+    """A record's settings with its number of threads and its number format; what it lacks is the profile's."""
     from jtcse.core.config import load_settings
     from jtcse.paper.ledger.all_records import changed_settings
 
     changed = changed_settings(record)
     turned = {name: here for name, (here, there) in changed.items() if ... not in (here, there)}
-    return load_settings(record.profile, turned | {"run.threads": record.provenance.threads})
+    turned["run.threads"] = record.provenance.threads
+    if record.provenance.number_format:
+        turned["run.precision"] = record.provenance.number_format
+    return load_settings(record.profile, turned)
 
 
 def run_of(record: RunRecord, workspace: Workspace) -> Run:
@@ -61,7 +65,9 @@ def state(records: Iterable[RunRecord], files: Iterable[Path] = ()) -> str:
     for path in [*package, *files]:
         made.update(f"{path.name} {sha256(path)}\n".encode())
     for record in records:
-        made.update(json.dumps([record.run, record.settings, record.provenance.threads], sort_keys=True).encode())
+        made.update(
+            json.dumps([record.run, record.settings, record.provenance.threads, forced()], sort_keys=True).encode()
+        )
     return made.hexdigest()[:12]
 
 
@@ -212,7 +218,13 @@ def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> 
     command = [sys.executable, "-m", "papermill", str(folder / log.name), str(log), "-f", str(given)]
     command += ["--cwd", str(folder), "-k", "python3", "--no-progress-bar", "--log-level", "WARNING"]
     done = subprocess.run(
-        command, cwd=root, env=_environment(root, record), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        command,
+        cwd=root,
+        env=_environment(root, record, place),
+        capture_output=True,
+        encoding="utf8",
+        errors="replace",
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         reason = exception(log) or last_line(done.stderr)
@@ -221,8 +233,12 @@ def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> 
     log.replace(place / "executed" / log.name)
 
 
-def _environment(root: Path, record: RunRecord) -> dict[str, str]:
+def _environment(root: Path, record: RunRecord, place: Path) -> dict[str, str]:
     """As the pipeline's: its number of threads, which sleep while they wait, and this checkout's package."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     threads = {"OMP_NUM_THREADS": str(record.provenance.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-    return os.environ | threads | {"PYTHONPATH": path}
+    return (
+        os.environ
+        | threads
+        | {"PYTHONPATH": path, "JUPYTER_PREFER_ENV_PATH": "1", "IPYTHONDIR": str(place / "ipython")}
+    )

@@ -21,7 +21,7 @@ HEAVY = [
 ]
 TRAINS = {
     "cross_attention", "data", "distillation", "encoder", "figure4", "figure7", "figure9", "figure10", "modulus",
-    "paper_and_code", "protocol", "seven_tasks", "stage1", "stage2", "table7", "tensor_modulus",
+    "paper_and_code", "protocol", "seven_tasks", "stage1", "stage2", "table7", "tensor_modulus", "zero_shot",
 }  # fmt: skip
 DERIVES = {"figure3", "tensor_modulus"}  # sympy goes through the derivation
 

@@ -10,12 +10,14 @@ import functools
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jtcse.core import threads
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 
@@ -38,6 +40,7 @@ def device() -> torch.device:
     """The GPU if there is one, else the CPU."""
     import torch
 
+    threads.apply()  # a run may have said how many before torch was imported
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -152,6 +155,7 @@ def number_format(precision: str) -> torch.dtype:
     """The format of matrix products for a word: auto, bf16 or fp32."""
     import torch
 
+    threads.apply()
     return torch.bfloat16 if decided(precision) == "bf16" else torch.float32
 
 
@@ -177,10 +181,11 @@ def products_in(precision: str, place: torch.device) -> Iterator[None]:
 
 def instructions() -> str:
     """What decides the order in which numbers are summed: the instruction set that torch's own loops take, the flags by which
-    oneDNN chooses, what the environment forbids, and the kind of GPU."""
-    import torch
-
+    oneDNN chooses, what the environment forbids, and the kind of GPU. Where torch was not even imported, nothing of torch's."""
+    torch = sys.modules.get("torch")
     flags = sorted(flag for flag in cpu_flags() if flag in SAYING or flag.startswith(("avx512", "amx")))
-    gpu = [f"sm_{''.join(map(str, torch.cuda.get_device_capability()))}"] if torch.cuda.is_available() else []
+    gpu = torch is not None and torch.cuda.is_available()
+    loops = [f"sm_{''.join(map(str, torch.cuda.get_device_capability()))}"] if gpu else []
+    loops += [torch.backends.cpu.get_cpu_capability()] if torch is not None else []
     limits = [f"{name}={os.environ[name]}" for name in LIMITS if os.environ.get(name)]
-    return "; ".join([*gpu, torch.backends.cpu.get_cpu_capability(), " ".join(flags) or "flags not told", *limits])
+    return "; ".join([*loops, " ".join(flags) or "flags not told", *limits])

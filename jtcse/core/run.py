@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jtcse.core import threads
 from jtcse.core.config import Settings, load_settings
 from jtcse.core.device import decided_once, instructions
 from jtcse.core.errors import UserError
@@ -65,9 +67,7 @@ class Run:
         precision = decided_once(settings.run.precision, workspace.root)
         self.settings = settings.model_copy(update={"run": settings.run.model_copy(update={"precision": precision})})
         if settings.run.threads:
-            import torch
-
-            torch.set_num_threads(settings.run.threads)
+            threads.take(settings.run.threads)
         self._clock, self._started = time.perf_counter(), datetime.now(UTC)
 
     def text(self) -> Path:
@@ -128,7 +128,7 @@ class Run:
             peak_memory_mib=peak_memory(),
             device=device_name(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
-            threads=_threads(),
+            threads=threads.taken(),
             number_format=self.settings.run.precision,
             scored_in="fp32",
             instructions=instructions(),
@@ -179,25 +179,17 @@ def _versions() -> dict[str, str]:
 
 
 def device_name() -> str:
-    """What trained and measured: a GPU's name, or ``cpu``."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
+    """What trained and measured: a GPU's name, or ``cpu``, as where torch was not even imported."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "cpu"
 
 
 def peak_memory() -> float:
     """Peak of the process (MiB), or of the GPU where one was used."""
     import resource
 
-    import torch
-
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 

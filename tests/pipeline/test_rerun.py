@@ -14,6 +14,7 @@ from made_up import metric
 from typer.testing import CliRunner
 
 from jtcse import cli
+from jtcse.core import files
 from jtcse.core.config import load_settings
 from jtcse.core.errors import UserError
 from jtcse.core.record import RunRecord, read_record, write_record
@@ -23,7 +24,6 @@ from jtcse.encoders.loading import load_tower
 from jtcse.experiments import stages, train_once
 from jtcse.experiments.ablations import effects
 from jtcse.experiments.ablations.grids import Cell
-from jtcse.pipeline import plan
 from jtcse.pipeline.rerun import find, remake, rerun
 from jtcse.pipeline.rerun.compare import SAME, band, compare, differences
 
@@ -78,7 +78,7 @@ def recorded(start_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 def checkout(recorded: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with that record and without any notebook, which is taken for this one."""
     folder = made_up.checkout(tmp_path / "checkout", recorded)
-    monkeypatch.setattr(plan, "checkout", lambda: folder)
+    monkeypatch.setattr(files, "checkout", lambda: folder)
     return folder
 
 

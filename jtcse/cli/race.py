@@ -1,4 +1,4 @@
-"""The command that races all systems against each other."""
+"""The commands that race all systems against each other, and that make a single cell of the race or of a grid."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from jtcse.core.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
-    """Give ``jtcse race`` to the command line."""
+    """Give ``jtcse race`` and ``jtcse cell`` to the command line."""
     app.command()(race)
+    app.command()(cell)
 
 
 def race(
@@ -52,6 +53,35 @@ def race(
         turned["race.seeds"] = _numbers(seeds)
     run = run_of("race", profile, workdir, turned)
     run_race(run, systems.split(",") if systems else None, jobs, Console(highlight=False), only_plan=plan)
+
+
+def cell(
+    id: Annotated[str, typer.Argument(help="Of a grid's cell, such as table10/NCE, or race/SYSTEM.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as ablations.steps=5.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of its training; 0 chooses the learning rate of a system of the race.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Profile that trains, such as embedded or mini.")] = "embedded",
+    workdir: Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")] = None,
+) -> None:
+    """Make one cell of a grid or of the race in a profile's workspace, where it is kept for pages and records.
+
+    Several may be made at once, by other processes or machines on one disk: what two of them need, one makes.
+
+    Examples:
+
+        jtcse cell table10/NCE+ICTM --seed 1 --profile mini
+
+        jtcse cell race/simcse --seed 2
+    """
+    from jtcse.core.config import load_settings, parse_assignments
+    from jtcse.core.run import Run, Workspace
+    from jtcse.experiments.one_cell import do
+
+    loaded = load_settings(profile, parse_assignments(settings or []))
+    do(Run("cell", profile, loaded, Workspace(workdir or Path("build") / profile)), id, seed)
 
 
 def _numbers(text: str) -> list[int]:

@@ -26,16 +26,22 @@ def do(run: Run, id: str, seed: int | None) -> None:
         id: of a grid's cell, such as ``table10/NCE+ICTM``, or ``race/<system>``.
         seed: of its training; None for a cell that is not trained; 0 chooses the learning rate of a system of the race.
     Raises:
-        UserError: an unknown cell or system, or text or models that are not in the workspace.
+        UserError: an unknown cell or system, a seed too few or too many, or text or models that are not in the workspace.
     """
-    if id.startswith(RACE):
-        from jtcse.experiments.race import cells as race
+    from jtcse.experiments.ablations import cells
+    from jtcse.experiments.race import cells as race
 
+    raced = id.startswith(RACE)
+    cell = None if raced else cells.find(run, id)
+    if (raced or cell.seeded) != (seed is not None):
+        few = "is made once for each seed: give one, such as 1"
+        raise UserError(
+            f"found seed {seed}, but {id} {few if seed is None else 'is not trained seed by seed: give none'}"
+        )
+    if raced:
         race.do(run, race.Cell(id.removeprefix(RACE), seed))
     else:
-        from jtcse.experiments.ablations import cells
-
-        cells.made(run, cells.find(run, id), seed)
+        cells.made(run, cell, seed)
 
 
 def order(run: Run, id: str, seed: int | None) -> str:

@@ -156,6 +156,9 @@ def test_a_cell_is_done_by_its_id_and_an_unknown_one_is_a_sentence(run: Run, tra
     assert trainings == ["code/base, seed 2"] and variants.place_of(run, variants.find(run, "code/base"), 2).is_dir()
     with pytest.raises(UserError, match=r"unknown cell 'table10/NCEE'; did you mean 'table10/NCE'"):
         one_cell.do(run, "table10/NCEE", 1)
+    for id, seed, said in (("code/base", None, "give one"), ("race/simcse", None, "give one"), ("table10/none", 1, "give none")):
+        with pytest.raises(UserError, match=said):
+            one_cell.do(run, id, seed)
 
 
 def test_a_grid_gives_its_metrics_end_to_end(run: Run) -> None:

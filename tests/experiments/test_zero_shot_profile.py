@@ -40,8 +40,7 @@ SCORER = '''
 """Stands in for the module that scores: every task that the file 'gone' names is missing."""
 import json, pathlib, sys
 
-words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-name, marker = words["--tasks"], pathlib.Path(words["--marker"])
+name, marker = sys.argv[4], pathlib.Path(sys.argv[5])
 gone = pathlib.Path("gone").read_text().split()
 print("a library's word")
 if "crash" in gone:

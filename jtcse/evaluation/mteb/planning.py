@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,15 +56,6 @@ class Step:
     words: str = ""
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """Of the hub: gigabytes to download, or why there is nothing; ``words`` say what else there is to know."""
-
-    gigabytes: float | None = None
-    missing: Missing | None = None
-    words: str = ""
-
-
 def plan(wanted: Sequence[Wanted], encoder: Encoder, store: Store) -> list[Step]:
     """What there is to do of each task.
 
@@ -76,24 +67,24 @@ def plan(wanted: Sequence[Wanted], encoder: Encoder, store: Store) -> list[Step]
         UserError: a task or subset that is not there.
     """
     tasks = {one: opened(one) for one in wanted}
-    left = {one: task for one, task in tasks.items() if store.result(task) is None}
-    answers = _asked(left)
-    sizes = {one: size_of(task, store.limit) for one, task in tasks.items()}
-    to_do = any(answer.missing is None and sizes[one] for one, answer in answers.items())
-    rate = throughput(encoder) if to_do else None
-    return [_step(one, task.metadata.type, sizes[one], answers.get(one), rate) for one, task in tasks.items()]
+    done = {one for one, task in tasks.items() if store.result(task) is not None}
+    answers = _asked({one: task for one, task in tasks.items() if one not in done})
+    steps = []
+    for one, task in tasks.items():
+        size = size_of(task, store.limit)
+        step = Step(one, task.metadata.type, size and size.texts, size and size.characters, None, None, DONE)
+        steps.append(step if one in done else replace(step, **answers[one]))
+    return _timed(steps, encoder)
 
 
-def _step(one: Wanted, kind: str, size: Size | None, answer: _Answer | None, rate: Rate | None) -> Step:
-    """One task; without an answer it is done."""
-    texts, characters = (size.texts, size.characters) if size else (None, None)
-    if answer is None:
-        return Step(one, kind, texts, characters, None, None, DONE)
-    if answer.missing is not None:
-        return Step(one, kind, texts, characters, None, None, MISSING, str(answer.missing))
-    minutes = rate.seconds_of(size) / 60 if size and rate else None
-    words = "; ".join(filter(None, [answer.words, "" if size else UNCOUNTED]))
-    return Step(one, kind, texts, characters, answer.gigabytes, minutes, TO_DO, words)
+def _timed(steps: Sequence[Step], encoder: Encoder) -> list[Step]:
+    """With the minutes of what is to do, or the word that nobody knows them."""
+    counted = [step for step in steps if step.state == TO_DO and step.texts]
+    rate = throughput(encoder) if counted else None
+    minutes = {step.wanted: rate.seconds_of(Size(step.texts, step.characters)) / 60 for step in counted}
+    unknown = {step.wanted for step in steps if step.state == TO_DO} - minutes.keys()
+    words = {step.wanted: "; ".join(filter(None, [step.words, UNCOUNTED])) for step in steps if step.wanted in unknown}
+    return [replace(step, minutes=minutes.get(step.wanted), words=words.get(step.wanted, step.words)) for step in steps]
 
 
 # -- how long they take -----------------------------------------------------------------------------------------
@@ -143,32 +134,35 @@ def _made(tokens: int, count: int, draw: np.random.Generator) -> list[str]:
 # -- what the hub says ------------------------------------------------------------------------------------------
 
 
-def _asked(tasks: Mapping[Wanted, AbsTask]) -> dict[Wanted, _Answer]:
-    """What the hub says of each task; a repository is asked for once, and downloaded with the first task that needs it."""
+def _asked(tasks: Mapping[Wanted, AbsTask]) -> dict[Wanted, dict[str, Any]]:
+    """What of a ``Step`` the hub says; a repository is asked for once, and downloaded with the first task that needs it."""
     from tqdm import tqdm
 
-    found: dict[Wanted, _Answer] = {}
+    found: dict[Wanted, dict[str, Any]] = {}
     first: dict[tuple, Wanted] = {}
     silent: list[Missing] = []
     for one, task in tqdm(tasks.items(), desc="asking the hub", unit="task", delay=5):
         other = first.setdefault(_repository(task), one)
-        answer = _answer(task, silent) if other is one else found[other]
-        shared = other is not one and answer.gigabytes
-        found[one] = _Answer(0.0, words=f"comes with the data of {other.name}") if shared else answer
+        found[one] = _answer(task, silent) if other is one else found[other]
+        if other is not one and found[one].get("gigabytes"):
+            found[one] = {"state": TO_DO, "gigabytes": 0.0, "words": f"comes with the data of {other.name}"}
     return found
 
 
-def _answer(task: AbsTask, silent: list[Missing]) -> _Answer:
+def _answer(task: AbsTask, silent: list[Missing]) -> dict[str, Any]:
     """Of one task; a hub that is silent, which is noted, is not asked for all of them."""
     if len(silent) >= PATIENCE:
         words = f"not asked for, as the hub gave no answer to the first {PATIENCE} tasks: {silent[0]}"
         gigabytes, missing = None, Missing(words, "offline")
     else:
         gigabytes, missing = availability(task)
-    if missing is None or missing.kind != "offline":
-        return _Answer(gigabytes, missing)
-    silent.append(missing)
-    return _Answer(0.0, words=KEPT_HERE) if prepared(*_repository(task)) else _Answer(missing=missing)
+    if missing is None:
+        return {"state": TO_DO, "gigabytes": gigabytes}
+    if missing.kind == "offline":
+        silent.append(missing)
+        if prepared(*_repository(task)):
+            return {"state": TO_DO, "gigabytes": 0.0, "words": KEPT_HERE}
+    return {"state": MISSING, "words": str(missing)}
 
 
 def _repository(task: AbsTask) -> tuple[str, str | None]:

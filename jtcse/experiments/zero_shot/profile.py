@@ -1,19 +1,18 @@
 """Scoring what a profile names: each encoder on each list of tasks, its results kept and its run record written.
 
-``python -m jtcse.experiments.zero_shot.profile --profile checkpoints --workdir build/checkpoints --subject jtcse-bert
---tasks table2 --marker FILE`` is one part of it, for the pipeline.
+``python -m jtcse.experiments.zero_shot.profile checkpoints build/checkpoints jtcse-bert table2 MARKER zero_shot.limit=50`` is one
+part of it, for the pipeline.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.run import Run, Workspace
 from jtcse.evaluation.mteb.running import MISSING, Outcome
 from jtcse.experiments.zero_shot import parts
@@ -68,26 +67,18 @@ def score_subject(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """One encoder on one list of tasks, and its marker. Tasks without a result are no failure, an error is: status 2."""
+    """A part: ``PROFILE WORKDIR LABEL LIST MARKER [KEY=VALUE]...``. Tasks without a result are no failure; an error is status 2."""
     from rich.console import Console
 
     from jtcse.core.config import load_settings, parse_assignments
 
-    parser = argparse.ArgumentParser(
-        prog="python -m jtcse.experiments.zero_shot.profile", description=__doc__.splitlines()[0]
-    )
-    for name in ("profile", "workdir", "subject", "tasks", "marker"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("settings", nargs="*", help="settings to turn: zero_shot.limit=50")
-    asked = parser.parse_args(words)
+    profile, workdir, label, tasks, marker, *turned = sys.argv[1:] if words is None else words
     try:
-        settings = load_settings(asked.profile, parse_assignments(asked.settings))
-        run = Run("zero_shot", asked.profile, settings, Workspace(Path(asked.workdir)))
+        settings = load_settings(profile, parse_assignments(turned))
         known = {one.label: one for one in subjects(settings)}
-        if asked.subject not in known:
-            raise unknown("encoder of the profile", asked.subject, known)
-        found = score_subject(run, known[asked.subject], [asked.tasks], Console(stderr=True))
-        parts.write(Path(asked.marker), found)
+        check_choice("encoder of the profile", label, known)
+        run = Run("zero_shot", profile, settings, Workspace(Path(workdir)))
+        parts.write(Path(marker), score_subject(run, known[label], [tasks], Console(stderr=True)))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -24,9 +24,10 @@ def is_worker() -> bool:
 
 @contextmanager
 def workers(count: int, words: Sequence[str]) -> Iterator[None]:
-    """Run ``jtcse <words>`` in ``count - 1`` more processes while the block runs, and wait for their ends.
+    """Run ``jtcse <words>`` in ``count - 1`` more processes while the block runs, which ends when no task is left to do.
 
-    Each gets a GPU of its own where there are several, and its share of the cores.
+    Each gets a GPU of its own where there are several, and its share of the cores. What a worker still does then, such as to
+    import what it no longer needs, is stopped at once: whatever is kept is kept whole.
     """
     import torch
 
@@ -41,9 +42,7 @@ def workers(count: int, words: Sequence[str]) -> Iterator[None]:
         torch.set_num_threads(cores)
     try:
         yield
-        for process in started:
-            process.wait()
     finally:
         for process in started:
-            process.stdin.close()  # whoever still works ends now
-            process.wait()
+            process.kill()
+            process.communicate()

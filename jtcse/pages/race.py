@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pandas import DataFrame, Series
 
 from jtcse.core.config import load_settings
-from jtcse.core.record import Metric, RunRecord
+from jtcse.core.record import RunRecord
 from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE, RANKING, printed_averages
 from jtcse.pages.furniture.elements import NOT_RUN, ranged, within
@@ -43,31 +43,22 @@ def standing(record: RunRecord) -> DataFrame:
     """
     rows: dict[str, dict] = {}
     for metric in record.metrics:
-        place, _, rest = metric.name.partition("/")
-        system, _, what = rest.partition("/")
-        if place == RACE and what in SUMMARY:
-            _note(rows.setdefault(system, {"seeds": []}), what, metric)
+        place, system, what, *rest = (*metric.name.split("/"), "", "")
+        if place != RACE or what not in SUMMARY or any(rest):
+            continue
+        row = rows.setdefault(system, {"seeds": []})
+        if metric.seed is not None:
+            row["seeds"].append(metric.value)
+        else:
+            row |= {what: metric.value, f"{what}_low": metric.low, f"{what}_high": metric.high}
     printed = printed_averages(rows, load_settings(record.profile))
-    for system, row in rows.items():
-        row |= {"title": _title(system), "printed": printed.get(system)}
+    for system, row in rows.items():  # a system that today's package no longer has keeps its name
+        title = card(system).head.title if system in systems() else system
+        row |= {"title": title, "printed": printed.get(system)}
     frame = DataFrame(list(rows.values()), index=list(rows))
     for what in ("printed", "rate"):  # not every system has one
         frame[what] = frame.get(what, Series(dtype=float)).astype(float)
     return frame.sort_values("average", ascending=False)
-
-
-def _note(row: dict, what: str, metric: Metric) -> None:
-    if metric.seed is not None:
-        row["seeds"].append(metric.value)
-        return
-    row[what] = metric.value
-    if metric.low is not None:
-        row |= {f"{what}_low": metric.low, f"{what}_high": metric.high}
-
-
-def _title(system: str) -> str:
-    """How pages call a system; its name where today's package no longer has it."""
-    return card(system).head.title if system in systems() else system
 
 
 def standing_table(record: RunRecord) -> HTML:

@@ -14,7 +14,7 @@ from jtcse.paper.printed import references
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 LANGUAGES, OVER_LANGUAGES = "table5", "avg"  # its rows are sub-sets of one task, which public scores know by their mean
 
@@ -62,16 +62,14 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     parts = {model: scores for model, scores in of.items() if len(scores) >= enough}
     parts = dict(sorted(parts.items(), key=lambda pair: -pair[1].mean()))
     parts |= {} if run is None else {f"{name}, here": scores for name, scores in measured(place, run).items()}
-    rows = {name: _beside(scores, cells.reindex(scores.index)) for name, scores in parts.items()}
+    rows = {}
+    for name, scores in parts.items():  # JTCSE's printed mean is over the same rows
+        same = cells.reindex(scores.index)
+        rows[name] = (len(scores), scores.mean(), same.mean(), int((scores > same).sum()))
     frame = pandas.DataFrame.from_dict(
         rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"]
     )
     return frame if len(cells) else frame[["tasks", "its mean"]]
-
-
-def _beside(scores: Series, same: Series) -> tuple[int, float, float, int]:
-    """How many rows, their mean, JTCSE's printed mean over the same, and on how many the scores are above it."""
-    return len(scores), scores.mean(), same.mean(), int((scores > same).sum())
 
 
 class Worth(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas
 
 from jtcse.core.run import Run
+from jtcse.pages.furniture.elements import Words
 from jtcse.pages.furniture.html import Markup, box, line, shown, small
 from jtcse.pages.zero_shot.scored import measured, named, number, printed_cells
 from jtcse.paper.printed import references
@@ -72,30 +73,18 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     return frame if len(cells) else frame[["tasks", "its mean"]]
 
 
-class Worth(NamedTuple):
-    """Words and numbers for the sentence about what an average is worth today."""
+def worth(place: str) -> Words:
+    """The highest and the lowest mean of a present-day encoder, each beside JTCSE's printed mean over the same tasks, in points.
 
-    encoder: str  # the present-day encoder with the highest mean
-    mean: float  # of its public scores, points
-    printed: float  # JTCSE's printed mean over the same tasks
-    tasks: int
-    ahead: int  # tasks on which the encoder is above JTCSE's printed score
-    lowest: str  # the encoder with the lowest mean
-    lowest_mean: float
-    lowest_printed: float
-
-
-def worth(place: str) -> Worth:
-    """The highest and the lowest mean of a present-day encoder, each beside JTCSE's printed mean over the same tasks.
-
-    Of ``predecessor`` nothing is printed: ``printed`` and ``lowest_printed`` are NaN, ``ahead`` is 0.
+    ``ahead`` are tasks on which the highest is above JTCSE's printed score. Of ``predecessor`` nothing is printed: ``printed``
+    and ``lowest_printed`` are NaN, ``ahead`` is 0.
     """
     frame = present_day(place).rename(index=_short)
     frame = frame.reindex(columns=["tasks", "its mean", "JTCSE, printed", "ahead on"])
-    (best, least), names = frame.iloc[[0, -1]].itertuples(index=False, name=None), frame.index
-    tasks, mean, printed, ahead = best
-    ahead = 0 if ahead != ahead else int(ahead)
-    return Worth(names[0], mean, printed, int(tasks), ahead, names[-1], least[1], least[2])
+    (tasks, mean, printed, ahead), least = frame.iloc[[0, -1]].itertuples(index=False, name=None)
+    highest = {"encoder": frame.index[0], "mean": mean, "printed": printed, "tasks": int(tasks)}
+    lowest = {"lowest": frame.index[-1], "lowest_mean": least[1], "lowest_printed": least[2]}
+    return Words(highest, ahead=0 if ahead != ahead else int(ahead), **lowest)
 
 
 def _short(model: str) -> str:

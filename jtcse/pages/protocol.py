@@ -62,8 +62,7 @@ def span(effects: Sequence[Effect], task: str) -> float:
 
 
 def _moved(effect: Effect) -> str:
-    points, low, high = effect.moved
-    return "0" if points == low == high == 0 else ranged(points, low, high)
+    return ranged(*effect.moved) if any(effect.moved) else "0"
 
 
 def _touched(effects: Sequence[Effect]) -> str:

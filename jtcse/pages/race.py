@@ -6,15 +6,15 @@ Everything is read from the run records named ``race``, the workspace's above th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pandas import DataFrame, Series
 
 from jtcse.core.config import load_settings
-from jtcse.core.record import Metric, RunRecord
+from jtcse.core.record import RunRecord
 from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE, RANKING, printed_averages
-from jtcse.pages.furniture.elements import NOT_RUN, ranged, within
+from jtcse.pages.furniture.elements import NOT_RUN, Words, ranged, within
 from jtcse.pages.furniture.style import show
 from jtcse.pages.furniture.tables import table
 from jtcse.pages.plots import race as plots
@@ -43,31 +43,22 @@ def standing(record: RunRecord) -> DataFrame:
     """
     rows: dict[str, dict] = {}
     for metric in record.metrics:
-        place, _, rest = metric.name.partition("/")
-        system, _, what = rest.partition("/")
-        if place == RACE and what in SUMMARY:
-            _note(rows.setdefault(system, {"seeds": []}), what, metric)
+        place, system, what, *rest = (*metric.name.split("/"), "", "")
+        if place != RACE or what not in SUMMARY or any(rest):
+            continue
+        row = rows.setdefault(system, {"seeds": []})
+        if metric.seed is not None:
+            row["seeds"].append(metric.value)
+        else:
+            row |= {what: metric.value, f"{what}_low": metric.low, f"{what}_high": metric.high}
     printed = printed_averages(rows, load_settings(record.profile))
-    for system, row in rows.items():
-        row |= {"title": _title(system), "printed": printed.get(system)}
+    for system, row in rows.items():  # a system that today's package no longer has keeps its name
+        title = card(system).head.title if system in systems() else system
+        row |= {"title": title, "printed": printed.get(system)}
     frame = DataFrame(list(rows.values()), index=list(rows))
     for what in ("printed", "rate"):  # not every system has one
         frame[what] = frame.get(what, Series(dtype=float)).astype(float)
     return frame.sort_values("average", ascending=False)
-
-
-def _note(row: dict, what: str, metric: Metric) -> None:
-    if metric.seed is not None:
-        row["seeds"].append(metric.value)
-        return
-    row[what] = metric.value
-    if metric.low is not None:
-        row |= {f"{what}_low": metric.low, f"{what}_high": metric.high}
-
-
-def _title(system: str) -> str:
-    """How pages call a system; its name where today's package no longer has it."""
-    return card(system).head.title if system in systems() else system
 
 
 def standing_table(record: RunRecord) -> HTML:
@@ -160,37 +151,26 @@ def _each(this_run: Run, drawn: Callable[[RunRecord], tuple[Any, ...]]) -> None:
             display(one)
 
 
-class Words(NamedTuple):
-    """What the page's sentences say of one profile's race; ``NOT_RUN`` where there is no record."""
-
-    systems: str = NOT_RUN
-    seeds: str = NOT_RUN
-    first: str = NOT_RUN  # the system with the best average, with its places
-    apart: str = NOT_RUN  # how many systems cannot be ruled out as the best
-    improved: str = NOT_RUN  # how many end above their own start on the development pairs
-    ranking: str = NOT_RUN  # rank correlation with print
-    most_steps: str = NOT_RUN
-    hours: str = NOT_RUN  # of all cells
-
-
 def words(this_run: Run) -> Words:
-    """The sentences' words for the page's own profile, from its race."""
+    """What the page's sentences say of its own profile's race; ``NOT_RUN`` where there is no record."""
     record = races(this_run).get(this_run.profile)
     if record is None:
-        return Words()
+        names = ("systems", "seeds", "first", "apart", "improved", "ranking", "most_steps", "hours")
+        return Words.fromkeys(names, NOT_RUN)
     frame = standing(record)
     first, trained = frame.iloc[0], frame[frame["steps"] > 0]
-    most = frame["all_steps"].idxmax()
-    counts = sorted({len(seeds) for seeds in frame["seeds"]})
+    most, counts = frame["all_steps"].idxmax(), sorted({len(seeds) for seeds in frame["seeds"]})
     return Words(
         systems=str(len(frame)),
         seeds=" or ".join(map(str, counts)),
+        # the system with the best average, with its places; how many systems cannot be ruled out as the best
         first=f"{first['title']} (rank {first['rank_low']:.0f} to {first['rank_high']:.0f})",
         apart=str((frame["rank_low"] == 1).sum()),
+        # how many end above their own start on the development pairs
         improved=f"{(trained['dev'] > trained['start']).sum()} of {len(trained)}",
-        ranking=_ranking(record),
+        ranking=_ranking(record),  # rank correlation with print
         most_steps=f"{frame['title'][most]} with {frame['all_steps'][most]:,.0f}",
-        hours=f"{record.provenance.seconds / 3600:.1f}",
+        hours=f"{record.provenance.seconds / 3600:.1f}",  # of all cells
     )
 
 

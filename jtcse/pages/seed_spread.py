@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pandas import DataFrame, Series
 
-from jtcse.core.record import Metric, RunRecord
+from jtcse.core.record import RunRecord
 from jtcse.core.run import Run
 from jtcse.pages.ruler import printed_steps
 from jtcse.paper.ledger.all_records import all_records
@@ -43,16 +43,10 @@ def seed_differences(records: Iterable[RunRecord]) -> DataFrame:
             if first in by_seed and second in by_seed:
                 common = by_seed[first].keys() & by_seed[second].keys()
                 apart = Series([by_seed[first][seed] - by_seed[second][seed] for seed in sorted(common)])
-                pair_se = _standard_error(whole.get(f"{first}>{second}"))
+                over = whole.get(f"{first}>{second}")
+                pair_se = float("nan") if over is None or over.low is None else (over.high - over.low) / (2 * 1.96)
                 rows.append([record.profile, first, second, len(apart), apart.mean(), apart.std(ddof=1), pair_se])
     return DataFrame(rows, columns=columns).query("seeds > 1").reset_index(drop=True)
-
-
-def _standard_error(metric: Metric | None) -> float:
-    """Back from a 95 % interval; NaN without one."""
-    if metric is None or metric.low is None:
-        return float("nan")
-    return (metric.high - metric.low) / (2 * 1.96)
 
 
 def pooled_sd(differences: DataFrame) -> float:

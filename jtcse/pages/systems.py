@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from jtcse.core.config import load_settings
 from jtcse.core.record import Metric, RunRecord
 from jtcse.core.run import Run
 from jtcse.experiments.table1 import RACE
-from jtcse.pages.furniture.elements import ranged
+from jtcse.pages.furniture.elements import Words, ranged
 from jtcse.pages.furniture.tables import plain
 from jtcse.paper.ledger import all_records
 from jtcse.paper.printed import printed_text, table, values
@@ -52,17 +52,9 @@ def family_table(family: str, this_run: Run) -> Markdown:
     return Markdown(_rows(head, rows))
 
 
-class FamilyWords(NamedTuple):
-    """What a family's page says in a sentence: counts, and how many systems training improves."""
-
-    systems: int
-    released: int
-    measured: int
-    improved: str
-
-
-def family_words(family: str, this_run: Run) -> FamilyWords:
-    """Counts over a family's cards and the race's records."""
+def family_words(family: str, this_run: Run) -> Words:
+    """What a family's page says in a sentence: counts over its cards and the race's records, and how many systems training
+    improves."""
     found, members = _races(records(this_run.workspace.root)), _family(family)
     raced = [one for one in members if any(_own(one, "average") in metrics for metrics in found.values())]
     said = []
@@ -73,15 +65,15 @@ def family_words(family: str, this_run: Run) -> FamilyWords:
         words = f"in {profile}, training ends above where it began on the development pairs for {better}"
         said += [words] if known else []
     with_weights = sum(bool(released(one.name)) for one in members)
-    return FamilyWords(len(members), with_weights, len(raced), "; ".join(said) or "nothing was run")
+    counts = {"systems": len(members), "released": with_weights, "measured": len(raced)}
+    return Words(counts, improved="; ".join(said) or "nothing was run")
 
 
 def family_metrics(family: str, this_run: Run) -> list[Metric]:
     """How many systems a family has, and how many of them a run record answers for."""
     words = family_words(family, this_run)
-    counts = {"systems": words.systems, "released": words.released, "measured": words.measured}
-    names = {name: f"family/{family}/{name}" for name in counts}
-    return [Metric(name=names[name], value=n, unit="systems", n=words.systems) for name, n in counts.items()]
+    counts = {f"family/{family}/{name}": words[name] for name in ("systems", "released", "measured")}
+    return [Metric(name=name, value=n, unit="systems", n=words.systems) for name, n in counts.items()]
 
 
 def card_markdown(name: str, found: Sequence[RunRecord] | None = None) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from jtcse.pages.furniture.elements import beside, direction, ranged, verdict
+from jtcse.pages.furniture.elements import Words, beside, direction, ranged, verdict
 from jtcse.pages.furniture.html import Markup, box, cell, line, link, small
 from jtcse.pages.furniture.style import shorten
 
@@ -33,6 +33,13 @@ def test_a_verdict_keeps_its_unit_and_its_digits() -> None:
 
 def test_a_long_name_is_cut_to_its_limit() -> None:
     assert shorten("short", 5) == "short" and len(shorten("longer than that", 9)) <= 9
+
+
+def test_words_are_read_as_attributes_and_a_wrong_one_names_the_others() -> None:
+    words = Words(first="JTCSE", place=1)
+    assert (words.first, words["place"]) == ("JTCSE", 1) and not hasattr(words, "_repr_html_")
+    with pytest.raises(AttributeError, match="'last' among those of this page: first, place"):
+        _ = words.last
 
 
 # -- tables --------------------------------------------------------------------------------------------------------

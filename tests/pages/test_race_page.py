@@ -49,7 +49,7 @@ def test_without_a_record_it_says_so_and_names_the_command(this_run: Run, shown:
     assert len(shown) == 4 and all(
         "not run" in one.data and "jtcse race --profile embedded" in one.data for one in shown
     )
-    assert set(page.words(this_run)) == {page.NOT_RUN}
+    assert set(page.words(this_run).values()) == {page.NOT_RUN}
 
 
 def test_standing_is_the_records_the_best_first(this_run: Run) -> None:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 NOT_RUN = "not run"
 
 
+class Words(dict):
+    """Words and numbers for the sentences of a page, by name; also read as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(f"no word {name!r} among those of this page: {', '.join(self)}")
+        return self[name]
+
+
 def header(run: Run) -> Markdown:
     """One line under the title of a page: profile, date, seed."""
     from IPython.display import Markdown

@@ -15,6 +15,7 @@ from jtcse.core.run import Run
 from jtcse.pages.furniture.elements import give as give  # the page "ledger" takes it from here
 from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, key, line, link, shown, small, square
+from jtcse.pages.furniture.style import shorten
 from jtcse.paper import printed
 from jtcse.paper.ledger import all_records, counts, entries
 from jtcse.paper.ledger.all_records import CLAIM
@@ -189,15 +190,11 @@ def by_place(ledger: Iterable[Entry]) -> dict[str, list[Entry]]:
 def _strip(place: str, some: Sequence[Entry], pages: Collection[str] | None) -> str:
     short, _, rest = ("Claims of the prose" if place == CLAIM else printed.TITLES[place]).partition(":")
     name = f"<b>{escape(short)} <span>{escape(rest)} · {len(some):,}</span></b>"
-    squares = "".join(square(entry.state, f"{entry.id}: {_brief(entry.text)}, {entry.state}") for entry in some)
+    squares = "".join(square(entry.state, f"{entry.id}: {shorten(entry.text, 60)}, {entry.state}") for entry in some)
     page, anchor = ("ledger", "#claims") if place == CLAIM else (place, "")
     if pages is not None and page not in pages:
         return f"<div class=strip>{name}{squares}</div>"
     return f'<a class=strip href="{page}.html{anchor}">{name}{squares}</a>'
-
-
-def _brief(text: str) -> str:
-    return text if len(text) <= 60 else text[:59].rstrip() + "…"
 
 
 @cache

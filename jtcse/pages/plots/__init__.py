@@ -177,7 +177,7 @@ def point_ranges(scores: Mapping[str, Mapping[str, tuple[float, float, float]]])
         Series(*np.array([by_task[task] for task in tasks]).T, label=NAMES[system], colour=COLOURS[system])
         for system, by_task in scores.items()
     ]
-    intervals(axis, tasks, series, "Spearman correlation, points", step=0.8 / len(scores), size=5)
+    intervals(axis, tasks, series, "Spearman correlation, points", step=0.8 / len(scores), size=5, lines=False)
     axis.set_yticks(np.arange(len(tasks) + 1) - 0.5, minor=True)
     axis.grid(True, axis="y", which="minor")
     return legend(figure, 3)

@@ -79,6 +79,6 @@ def correlations(frame: DataFrame) -> Figure:
         row = some.set_index("reading").reindex(names)
         series.append(Series(row["points"], row["low"], row["high"], over, CYCLE[number], "os"[number % 2]))
     halves = ["\n".join(", ".join(part) for part in zip(*[iter(name.split(", "))] * 2, strict=True)) for name in names]
-    intervals(axis, halves, series, "rank correlation × 100", reference=0, step=0.24, size=5, fontsize=8)
+    intervals(axis, halves, series, "rank correlation × 100", reference=0, step=0.24, size=5, fontsize=8, lines=False)
     axis.set_xlim(-105, 105)
     return legend(figure)

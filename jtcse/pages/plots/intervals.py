@@ -43,6 +43,7 @@ def intervals(
     size: float = 6.0,
     stroke: float = 11.0,
     fontsize: float = 10.0,
+    lines: bool = True,
 ) -> None:
     """Draw series on an axis, the first row on top.
 
@@ -51,6 +52,7 @@ def intervals(
         reference: where an upright line stands.
         step: how far two series of a row lie apart, rows being 1 apart.
         size, stroke: of a mark, and the height of a stroke, in points.
+        lines: whether a thin line runs through each row.
     """
     rows = np.arange(len(names))
     for number, one in enumerate(series):
@@ -67,7 +69,7 @@ def intervals(
         axis.axvline(reference, color="#444444", linewidth=1)
     axis.set_yticks(rows, names, fontsize=fontsize)
     axis.set(xlabel=xlabel, ylim=(len(names) - 0.5, -0.5))
-    axis.grid(False, axis="y")
+    axis.grid(lines, axis="y")
 
 
 def beside(

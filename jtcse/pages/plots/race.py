@@ -23,7 +23,7 @@ def standings(frame: DataFrame) -> Figure:
     for axis, series, label in zip(
         axes, (score, Series(*_ends(frame, "rank"))), ("average, points", "rank, 1 is best"), strict=True
     ):
-        intervals(axis, _names(frame), [series], label, size=5, fontsize=9)
+        intervals(axis, _names(frame), [series], label, size=5, fontsize=9, lines=False)
     return legend(figure)
 
 

@@ -6,7 +6,7 @@ A *block* is one of Tables II to VI without its averages: a frame of tasks (or l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas
@@ -17,7 +17,7 @@ from jtcse.core.record import Metric
 from jtcse.core.run import Run
 from jtcse.evaluation.statistics.resampled import row_means
 from jtcse.evaluation.statistics.spearman import middle
-from jtcse.pages.furniture.elements import beside, within
+from jtcse.pages.furniture.elements import Words, beside, within
 from jtcse.pages.furniture.tables import claims_in, table
 from jtcse.paper import printed
 from jtcse.paper.ledger import all_records, entries
@@ -117,35 +117,21 @@ def same_rows(rows: DataFrame) -> str:
     return ", ".join(" = ".join(names) for names in groups if len(names) > 1) or "none"
 
 
-class Summary(NamedTuple):
-    """Words and numbers for the sentences of a block's page, all from print."""
-
-    rows: int
-    models: int
-    first: str  # the model with the highest mean of the cells
-    place: int  # JTCSE's, by the mean of the cells
-    own_first: int  # rows on which a system of the paper has the highest score
-    rival: str  # the baseline with the highest mean
-    lead: str  # JTCSE's mean minus the rival's, in words
-    won: int  # rows on which JTCSE is above the rival
-    off: float  # largest distance of a printed average from the mean of its cells, points
-
-
-def summary(place: str) -> Summary:
-    """What the page of one of ``BLOCKS`` says in its sentences."""
+def summary(place: str) -> Words:
+    """What the page of one of ``BLOCKS`` says in its sentences, all from print."""
     rows, table = block(place), averages(place)
     lead = leads(rows, draw=place not in NO_SAMPLE)
     rival = str(lead["difference"].drop(list(OWN[1:])).idxmin())
-    return Summary(
+    return Words(
         rows=len(rows),
         models=rows.shape[1],
-        first=str(table.index[0]),
-        place=int(table.index.get_loc("JTCSE")) + 1,
-        own_first=int(ranks(rows).eq(1)[list(OWN)].any(axis=1).sum()),
-        rival=rival,
-        lead=_lead(lead.loc[rival]),
-        won=int(lead.loc[rival, "rows won"]),
-        off=float(table["difference"].abs().max()),
+        first=str(table.index[0]),  # the model with the highest mean of the cells
+        place=int(table.index.get_loc("JTCSE")) + 1,  # JTCSE's, by the mean of the cells
+        own_first=int(ranks(rows).eq(1)[list(OWN)].any(axis=1).sum()),  # rows on which a system of the paper is first
+        rival=rival,  # the baseline with the highest mean
+        lead=_lead(lead.loc[rival]),  # JTCSE's mean minus the rival's, in words
+        won=int(lead.loc[rival, "rows won"]),  # rows on which JTCSE is above the rival
+        off=float(table["difference"].abs().max()),  # a printed average from the mean of its cells, at most, points
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas
 
 from jtcse.evaluation.statistics.resampled import place_ends, places, row_means
 from jtcse.evaluation.statistics.spearman import middle
+from jtcse.pages.furniture.elements import Words
 from jtcse.pages.zero_shot.printed_blocks import RESAMPLES, block
 from jtcse.paper import printed
 
@@ -74,37 +75,24 @@ def two_rankings(place: str) -> DataFrame:
     return parts[0].join(parts[1])
 
 
-class Ranked(NamedTuple):
-    """Words and numbers for the sentences about a block's ranking."""
-
-    sources: int
-    largest: str  # the source with most rows
-    of_largest: int  # its rows
-    share: float  # of all rows, percent
-    places: str  # the middle 95 % of JTCSE's places, in words
-    often_first: float  # how often JTCSE is first, percent
-    once_first: str  # who is first with each source counted once
-    once_place: int  # JTCSE's place then
-    once_places: str
-    moved: int  # models whose place is another one then
-
-
-def ranked(place: str, system: str = "JTCSE") -> Ranked:
-    """What the page of a block says about its ranking, for one of its models."""
+def ranked(place: str, system: str = "JTCSE") -> Words:
+    """What the page of a block says about its ranking, for one of its models; ``once_...``: with each source counted once."""
     rows, source = block(place), sources(place)
     plain, counted = standing(rows), standing(once(rows, source))
     of = source.value_counts()
-    return Ranked(
+    return Words(
         sources=len(of),
-        largest=str(of.index[0]),
+        largest=str(of.index[0]),  # the source with most rows, and how many these are, also in percent of all
         of_largest=int(of.iloc[0]),
         share=100 * float(of.iloc[0]) / len(rows),
         places=_reach(plain.loc[system]),
-        often_first=100 * float(place_shares(rows).loc[system, 1]),
+        often_first=100 * float(place_shares(rows).loc[system, 1]),  # percent of the draws
         once_first=str(counted.index[0]),
         once_place=int(counted.loc[system, "place"]),
         once_places=_reach(counted.loc[system]),
-        moved=int((plain["place"] != counted["place"].loc[plain.index]).sum()),
+        moved=int(
+            (plain["place"] != counted["place"].loc[plain.index]).sum()
+        ),  # models whose place is another one then
     )
 
 

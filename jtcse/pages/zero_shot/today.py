@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas
 
 from jtcse.core.run import Run
+from jtcse.pages.furniture.elements import Words
 from jtcse.pages.furniture.html import Markup, box, line, shown, small
 from jtcse.pages.zero_shot.scored import measured, named, number, printed_cells
 from jtcse.paper.printed import references
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 LANGUAGES, OVER_LANGUAGES = "table5", "avg"  # its rows are sub-sets of one task, which public scores know by their mean
 
@@ -62,42 +63,28 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     parts = {model: scores for model, scores in of.items() if len(scores) >= enough}
     parts = dict(sorted(parts.items(), key=lambda pair: -pair[1].mean()))
     parts |= {} if run is None else {f"{name}, here": scores for name, scores in measured(place, run).items()}
-    rows = {name: _beside(scores, cells.reindex(scores.index)) for name, scores in parts.items()}
+    rows = {}
+    for name, scores in parts.items():  # JTCSE's printed mean is over the same rows
+        same = cells.reindex(scores.index)
+        rows[name] = (len(scores), scores.mean(), same.mean(), int((scores > same).sum()))
     frame = pandas.DataFrame.from_dict(
         rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"]
     )
     return frame if len(cells) else frame[["tasks", "its mean"]]
 
 
-def _beside(scores: Series, same: Series) -> tuple[int, float, float, int]:
-    """How many rows, their mean, JTCSE's printed mean over the same, and on how many the scores are above it."""
-    return len(scores), scores.mean(), same.mean(), int((scores > same).sum())
+def worth(place: str) -> Words:
+    """The highest and the lowest mean of a present-day encoder, each beside JTCSE's printed mean over the same tasks, in points.
 
-
-class Worth(NamedTuple):
-    """Words and numbers for the sentence about what an average is worth today."""
-
-    encoder: str  # the present-day encoder with the highest mean
-    mean: float  # of its public scores, points
-    printed: float  # JTCSE's printed mean over the same tasks
-    tasks: int
-    ahead: int  # tasks on which the encoder is above JTCSE's printed score
-    lowest: str  # the encoder with the lowest mean
-    lowest_mean: float
-    lowest_printed: float
-
-
-def worth(place: str) -> Worth:
-    """The highest and the lowest mean of a present-day encoder, each beside JTCSE's printed mean over the same tasks.
-
-    Of ``predecessor`` nothing is printed: ``printed`` and ``lowest_printed`` are NaN, ``ahead`` is 0.
+    ``ahead`` are tasks on which the highest is above JTCSE's printed score. Of ``predecessor`` nothing is printed: ``printed``
+    and ``lowest_printed`` are NaN, ``ahead`` is 0.
     """
     frame = present_day(place).rename(index=_short)
     frame = frame.reindex(columns=["tasks", "its mean", "JTCSE, printed", "ahead on"])
-    (best, least), names = frame.iloc[[0, -1]].itertuples(index=False, name=None), frame.index
-    tasks, mean, printed, ahead = best
-    ahead = 0 if ahead != ahead else int(ahead)
-    return Worth(names[0], mean, printed, int(tasks), ahead, names[-1], least[1], least[2])
+    (tasks, mean, printed, ahead), least = frame.iloc[[0, -1]].itertuples(index=False, name=None)
+    highest = {"encoder": frame.index[0], "mean": mean, "printed": printed, "tasks": int(tasks)}
+    lowest = {"lowest": frame.index[-1], "lowest_mean": least[1], "lowest_printed": least[2]}
+    return Words(highest, ahead=0 if ahead != ahead else int(ahead), **lowest)
 
 
 def _short(model: str) -> str:

@@ -125,8 +125,8 @@ def test_an_unknown_system_is_answered_with_the_nearest() -> None:
     ],
 )
 def test_a_broken_card_is_named(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cards").mkdir()
-    (tmp_path / "cards" / "simcse.md").write_text(text)
+    (tmp_path / module.FOLDER).mkdir(parents=True)
+    (tmp_path / module.FOLDER / "simcse.md").write_text(text)
     monkeypatch.setattr(module, "files", lambda _: tmp_path)
     card.cache_clear()
     with pytest.raises(UserError, match=said):

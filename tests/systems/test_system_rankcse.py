@@ -118,7 +118,7 @@ def test_no_gradient_goes_into_a_teacher(name: str, folders: list[str], tmp_path
     assert not found["teacher_1"].requires_grad
     loops_contrast.run(objective.__class__(
         objective.module.float().tower.model, objective.tokenizer, objective.corpus, objective.settings,
-        objective.module._teachers, objective.module.tower.head,
+        objective.module.tower.head, teachers=objective.module._teachers,
     ), tmp_path / "run")  # fmt: skip
     for teacher, old in zip(objective.module._teachers, before, strict=True):
         assert loops_contrast.same(loops_contrast.state(teacher.model), old) and not teacher.model.training

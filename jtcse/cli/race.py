@@ -57,14 +57,12 @@ def race(
 
 def cell(
     id: Annotated[str, typer.Argument(help="Of a grid's cell, such as table10/NCE, or race/SYSTEM.")],
-    settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as ablations.steps=5.")
-    ] = None,
+    settings: Turned = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of its training; 0 chooses the learning rate of a system of the race.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="Profile that trains, such as embedded or mini.")] = "embedded",
-    workdir: Annotated[Path | None, typer.Option(help="Workspace of the profile; by default build/PROFILE.")] = None,
+    profile: Profile = "embedded",
+    workdir: Workdir = None,
 ) -> None:
     """Make one cell of a grid or of the race in a profile's workspace, where it is kept for pages and records.
 
@@ -76,12 +74,10 @@ def cell(
 
         jtcse cell race/simcse --seed 2
     """
-    from jtcse.core.config import load_settings, parse_assignments
-    from jtcse.core.run import Run, Workspace
+    from jtcse.core.config import parse_assignments
     from jtcse.experiments.one_cell import do
 
-    loaded = load_settings(profile, parse_assignments(settings or []))
-    do(Run("cell", profile, loaded, Workspace(workdir or Path("build") / profile)), id, seed)
+    do(run_of("cell", profile, workdir, parse_assignments(settings or [])), id, seed)
 
 
 def _numbers(text: str) -> list[int]:

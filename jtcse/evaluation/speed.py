@@ -97,21 +97,24 @@ class _Alive(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        given = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
+        taken = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor) and t.layout == torch.strided]
+        given = {t.untyped_storage().data_ptr() for t in taken}
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor):
-                self._meet(tensor.untyped_storage(), given)
+            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+                storage = tensor.untyped_storage()
+                self._meet(storage, storage.data_ptr(), storage.nbytes(), given)
+            elif isinstance(tensor, torch.Tensor):  # packed weights, whose place nobody is told
+                self._meet(tensor, -id(tensor), tensor.numel() * tensor.element_size(), given)
         return result
 
-    def _meet(self, storage: torch.UntypedStorage, given: set[int]) -> None:
-        place, size = storage.data_ptr(), storage.nbytes()
+    def _meet(self, held: Any, place: int, size: int, given: set[int]) -> None:
         if place in given or place in self._known or not size:  # a view or a change in place
             return
         self._known.add(place)
         self.now += size
         self.most = max(self.most, self.now)
-        weakref.finalize(storage, self._lose, place, size)
+        weakref.finalize(held, self._lose, place, size)
 
     def _lose(self, place: int, size: int) -> None:
         self._known.discard(place)

@@ -35,7 +35,7 @@ def reproduce(
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cores to use; by default all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Race all compared systems as well (jtcse race).")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Run also what else is shown from committed records.")] = False,
 ) -> None:
     """Run a profile's notebooks and build the book. What is up to date is not run again.
 

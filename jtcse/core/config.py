@@ -221,6 +221,9 @@ class Settings(Section):
     )
     promise: str = Field(description="one sentence for every page: what numbers of this profile can and cannot say")
     minutes: Annotated[float, Field(gt=0, description="of the whole run on the reference machine")] | None
+    committed: list[str] = Field(
+        description="notebooks that a run shows from results/<profile> until it is asked for the whole"
+    )
     run: RunSettings
     data: DataSettings
     encoder: EncoderSettings

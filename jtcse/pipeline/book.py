@@ -26,8 +26,9 @@ from jtcse.core.errors import UserError
 from jtcse.core.files import checkout, write_atomically
 from jtcse.core.record import read_record
 from jtcse.core.run import commit_of
-from jtcse.pipeline.plan import plan_of, read_plan
-from jtcse.pipeline.publish.pages import FOLDER, WIDGET, read_page
+from jtcse.pipeline.plan import PAGES as PUBLISHED
+from jtcse.pipeline.plan import plan_of, read_plan, shown_committed
+from jtcse.pipeline.publish.pages import WIDGET, read_page
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PAGES = Path("_build") / "html"
@@ -43,8 +44,9 @@ MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
 def is_executed(root: Path, profile: str) -> bool:
     """Whether every notebook that the profile runs was executed in ``build/<profile>``."""
-    executed = root / "build" / profile / "executed"
-    return all((executed / f"{name}.ipynb").is_file() for name in plan_of(root, load_settings(profile)))
+    executed, settings = root / "build" / profile / "executed", load_settings(profile)
+    plan = plan_of(root, settings, shown_committed(root, profile, settings))
+    return all((executed / f"{name}.ipynb").is_file() for name in plan)
 
 
 def build_book(profile: str, root: Path | None = None, published: bool = False) -> Path:
@@ -100,9 +102,11 @@ def assemble(root: Path, profile: str, folder: Path, published: bool = False) ->
 
 
 def _executed(root: Path, profile: str) -> dict[str, str]:
-    """The notebooks of the run in ``build/<profile>``, by name."""
-    found = {}
-    for name in plan_of(root, load_settings(profile)):
+    """The notebooks of the run in ``build/<profile>``, by name, and the committed pages that stand in place of a run."""
+    settings = load_settings(profile)
+    shown = shown_committed(root, profile, settings)
+    found = {name: json.dumps(_committed(read_page(root, profile, name), profile)) for name in shown}
+    for name in plan_of(root, settings, shown):
         executed = root / "build" / profile / "executed" / f"{name}.ipynb"
         if not executed.is_file():
             raise UserError(f"notebook {name!r} was not executed in profile {profile!r}; run jtcse reproduce first")
@@ -110,12 +114,22 @@ def _executed(root: Path, profile: str) -> dict[str, str]:
     return found
 
 
+def _committed(page: dict[str, Any], profile: str) -> dict[str, Any]:
+    """A published page with the note that this run did not make it."""
+    words = (
+        "```{admonition} From the committed run\n:class: note\nThis page was not run now: it shows the run in "
+        f"`results/{profile}`. `jtcse reproduce --profile {profile} --full` runs it as well.\n```"
+    )
+    page["cells"].insert(1, {"cell_type": "markdown", "id": "from-the-committed-run", "metadata": {}, "source": words})
+    return page
+
+
 def _published(root: Path, profile: str) -> dict[str, str]:
     """The published pages of the profile, by name."""
     found = {name: read_page(root, profile, name) for name in plan_of(root, load_settings(profile))}
     if not any(found.values()):
         raise UserError(
-            f"no pages of profile {profile!r} in results/{profile}/{FOLDER}, and no whole run in build/{profile}; make one: "
+            f"no pages of profile {profile!r} in results/{profile}/{PUBLISHED}, and no whole run in build/{profile}; make one: "
             f"jtcse reproduce --profile {profile}"
         )
     return {name: json.dumps(page) for name, page in found.items() if page}
@@ -176,7 +190,7 @@ def _completed(configuration: dict[str, Any], profile: str, root: Path, publishe
 def _made_by(root: Path, profile: str) -> str:
     """The commits that published pages were made by, as their records say."""
     results = root / "results" / profile
-    records = [read_record(results / f"{page.stem}.json") for page in sorted((results / FOLDER).glob("*.ipynb"))]
+    records = [read_record(results / f"{page.stem}.json") for page in sorted((results / PUBLISHED).glob("*.ipynb"))]
     commits = dict.fromkeys(str(record.provenance.commit)[:8] for record in records)
     return f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}"
 

@@ -19,6 +19,7 @@ from jtcse.core.files import write_atomically
 
 SCORES, AFTER = "zero_shot", "distillation"
 """Where a profile that trains names tasks of mteb, the first of these notebooks scores what the second completes."""
+PAGES = "pages"  # folder of published pages in results/<profile>
 BOOK = "book"  # the rule that builds it
 OF_COMMANDS = ("race", "tuning")  # run records that no notebook writes
 JOINS = "jtcse/paper/ledger/all_records.py"
@@ -59,22 +60,40 @@ def read_plan(root: Path) -> dict[str, Notebook]:
     return plan
 
 
-def plan_of(root: Path, settings: Settings) -> dict[str, Notebook]:
+def plan_of(root: Path, settings: Settings, shown: Collection[str] = ()) -> dict[str, Notebook]:
     """The notebooks that a profile runs: where nothing is trained, all but those that train, and no need of these.
 
+    Args:
+        shown: notebooks that are not to run either (``shown_committed``).
     Raises:
         UserError: as ``read_plan``.
     """
     plan = read_plan(root)
-    if settings.scale != UNTRAINED:
-        if SCORES in plan and settings.zero_shot.tasks:
-            plan[SCORES] = replace(plan[SCORES], needs=(*plan[SCORES].needs, AFTER))
-        return plan
-    left = {name: notebook for name, notebook in plan.items() if not notebook.trains}
+    if settings.scale != UNTRAINED and SCORES in plan and settings.zero_shot.tasks:
+        plan[SCORES] = replace(plan[SCORES], needs=(*plan[SCORES].needs, AFTER))
+    idle = {name for name, one in plan.items() if name in shown or (one.trains and settings.scale == UNTRAINED)}
     return {
-        name: replace(notebook, needs=tuple(need for need in notebook.needs if need in left))
-        for name, notebook in left.items()
+        name: replace(notebook, needs=tuple(need for need in notebook.needs if need not in idle))
+        for name, notebook in plan.items()
+        if name not in idle
     }
+
+
+def shown_committed(root: Path, profile: str, settings: Settings) -> list[str]:
+    """Notebooks whose committed pages a run shows: those of ``settings.committed`` that were never run in this workspace.
+
+    Raises:
+        UserError: the profile names a notebook that is not there.
+    """
+    for name in settings.committed:
+        if name not in read_plan(root):
+            raise unknown(f"notebook in 'committed' of profile {profile!r}", name, read_plan(root))
+    executed, pages = root / "build" / profile / "executed", root / "results" / profile / PAGES
+    return [
+        name
+        for name in settings.committed
+        if (pages / f"{name}.ipynb").is_file() and not (executed / f"{name}.ipynb").is_file()
+    ]
 
 
 def refuse_left_out(root: Path, plan: Mapping[str, Notebook], names: Sequence[str], profile: str) -> None:

@@ -29,6 +29,7 @@ from jtcse.pipeline.plan import (
     Notebook,
     plan_of,
     refuse_left_out,
+    shown_committed,
     with_format,
     with_needs,
     write_changed,
@@ -58,6 +59,8 @@ class Request:
     full: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
     """Of the overrides those that somebody typed."""
+    shown: Sequence[str] = ()
+    """Notebooks whose committed pages stand in place of a run."""
 
     @property
     def build(self) -> Path:
@@ -90,7 +93,8 @@ def reproduce(
         dry_run: only say what would run, and why.
         overrides: settings to turn, by dotted name, as typed values.
         console: where to speak; None: standard output.
-        full: run the race of all systems as well, once text and encoder are there; else pages show what records there are.
+        full: run also what is else shown from committed records: the notebooks that the profile names under ``committed``, and,
+            once text and encoder are there, the race of all systems.
     Returns:
         The book's first page, or with ``only`` the folder of executed notebooks.
     Raises:
@@ -98,9 +102,11 @@ def reproduce(
     """
     console = console or Console(highlight=False)
     root, asked = checkout(), dict(overrides or {})
-    request = Request(root, profile, tuple(only), jobs or cores(), with_format(root, profile, asked), full, asked)
-    settings = load_settings(profile, request.overrides)
-    plan = plan_of(request.root, settings)
+    turned = with_format(root, profile, asked)
+    settings = load_settings(profile, turned)
+    shown = [] if full else [name for name in shown_committed(root, profile, settings) if name not in only]
+    request = Request(root, profile, tuple(only), jobs or cores(), turned, full, asked, shown)
+    plan = plan_of(request.root, settings, shown)
     refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
     names = with_needs(plan, list(only) or list(plan))
     aims = names if only else [BOOK]
@@ -124,6 +130,10 @@ def reproduce(
     result = request.build / "executed" if only else request.build / "book" / "_build" / "html" / "index.html"
     if not dry_run:
         _show(request, console)
+        if shown and not only:
+            console.print(
+                f"Not run but shown from results/{profile}: {', '.join(shown)} (--full runs them).", soft_wrap=True
+            )
         console.print(f"{'Executed notebooks' if only else 'The book'}: {result}", soft_wrap=True)
     return result
 
@@ -159,7 +169,9 @@ def _locked(build: Path) -> Iterator[int]:
 def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]:
     """The Snakemake call; its own lock is off because ours is on."""
     configuration = request.build / "settings" / "snakemake.json"
-    write_changed(configuration, json.dumps({"profile": request.profile, "overrides": request.overrides}))
+    write_changed(
+        configuration, json.dumps({"profile": request.profile, "overrides": request.overrides, "shown": request.shown})
+    )
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(request.root / "workflow" / "Snakefile"),
         "--configfile", str(configuration), "--cores", str(request.jobs), "--nolock", "--rerun-incomplete",

@@ -114,7 +114,7 @@ def ids() -> dict[str, frozenset[str]]:
 
 # -- settings --------------------------------------------------------------------------------------------------
 
-NO_SETTING = ("title", "promise", "minutes", "scale")  # words about a profile; the scale is taken from its file
+NO_SETTING = ("title", "promise", "minutes", "scale", "committed")  # words about a profile; the scale is taken from its file
 FREE = (
     "run.", "evaluation.", "ablations.seeds", "race.seeds",
     "zero_shot.systems", "zero_shot.tasks", "zero_shot.cache_gib", "zero_shot.tries",

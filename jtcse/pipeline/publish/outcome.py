@@ -14,7 +14,7 @@ from jtcse.core.errors import UserError
 from jtcse.core.files import checkout, new_folder, write_atomically
 from jtcse.core.record import read_record
 from jtcse.experiments import published_scores
-from jtcse.pipeline.plan import plan_of
+from jtcse.pipeline.plan import PAGES, plan_of
 from jtcse.pipeline.publish import pages
 
 MIB = 2**20
@@ -105,7 +105,8 @@ def publish(profile: str, workdir: Path | None = None, partial: bool = False, ro
     root, settings, outcome = (root or checkout()).resolve(), load_settings(profile), Outcome()
     source = Source(root, profile, Path(workdir or root / "build" / profile).resolve())
     attempt = _attempts(outcome.said, partial)
-    for name in plan_of(root, settings):
+    plan = plan_of(root, settings)
+    for name in settings.committed or plan:
         attempt(lambda name=name: outcome.pages.update({name: source.page(name)}))
     if not outcome.pages:
         raise UserError(
@@ -113,7 +114,7 @@ def publish(profile: str, workdir: Path | None = None, partial: bool = False, ro
         )
     _refuse_large(outcome.pages)
     beside = [name for name in BESIDE if (source.workdir / "records" / f"{name}.json").is_file()]
-    for name in (*outcome.pages, *beside):
+    for name in (*(plan if settings.committed else outcome.pages), *beside):
         attempt(lambda name=name: outcome.records.update({name: source.record(name)}))
     attempt(lambda: _add_scores(outcome, source, settings, partial))
     _write(outcome, root / "results" / profile)
@@ -169,7 +170,7 @@ def _add_scores(outcome: Outcome, source: Source, settings: Settings, partial: b
 
 def _write(outcome: Outcome, folder: Path) -> None:
     """All of it; a kill in between leaves pages that the book refuses because their records are others."""
-    _fill(folder / pages.FOLDER, {f"{name}.ipynb": text for name, text in outcome.pages.items()})
+    _fill(folder / PAGES, {f"{name}.ipynb": text for name, text in outcome.pages.items()})
     _fill(folder / published_scores.FOLDER, outcome.scores)
     gone = sorted(old for old in folder.glob("*.json") if old.stem not in (*outcome.records, *BESIDE))
     for old in gone:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jtcse.core.errors import UserError
+from jtcse.pipeline.plan import PAGES
 
-FOLDER = "pages"
 BOUND = "jtcse"  # in a page's metadata: hashes of the record and of the notebook that it belongs to
 WIDGET = "application/vnd.jupyter.widget-view+json"
 INJECTED = "injected-parameters"
@@ -67,7 +67,7 @@ def read_page(root: Path, profile: str, name: str) -> dict[str, Any] | None:
         UserError: it belongs to another record than the committed one, or is no whole page.
     """
     results = root / "results" / profile
-    path, record = results / FOLDER / f"{name}.ipynb", results / f"{name}.json"
+    path, record = results / PAGES / f"{name}.ipynb", results / f"{name}.json"
     if not path.is_file():
         return None
     notebook = _notebook(path)

@@ -34,7 +34,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make(tmp_path_factory.mktemp("pipeline") / "checkout")
     done = call(folder, "reproduce(jobs=2)")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "[ 4/4]" in done.stdout and "tiny/score" in done.stdout and "index.html" in done.stdout
+    assert "[ 4/4]" in done.stdout and "tiny score" in done.stdout and "index.html" in done.stdout
     return folder
 
 
@@ -51,7 +51,7 @@ def test_second_call_runs_nothing_and_touch_is_no_change(built: Path) -> None:
     (built / "notebooks" / "first.ipynb").touch()
     (built / "jtcse" / "tiny_a.py").touch()
     done = call(built, "reproduce(jobs=2)")
-    assert "Nothing to do" in done.stdout and "tiny/score" in done.stdout
+    assert "Nothing to do" in done.stdout and "tiny score" in done.stdout
 
 
 def test_changed_module_runs_just_what_imports_it(built: Path) -> None:

@@ -54,6 +54,7 @@ def make(folder: Path) -> Path:
     shutil.copytree(HERE / "jtcse", folder / "jtcse", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tiny_a", "tiny_b"):
         (folder / "jtcse" / f"{name}.py").write_text("VALUE = 1.0\n")
+    show(folder)
     (folder / "workflow").mkdir()
     shutil.copy(HERE / "workflow" / "Snakefile", folder / "workflow")
     (folder / "workflow" / "notebooks.yaml").write_text(PLAN)
@@ -63,6 +64,13 @@ def make(folder: Path) -> Path:
     for name in BODIES:
         write_notebook(folder, name, BODIES[name])
     return folder
+
+
+def show(folder: Path, *names: str) -> None:
+    """Let the profile name these notebooks as shown from its committed run."""
+    profile = folder / "jtcse" / "profiles" / "embedded.yaml"
+    lines = [line for line in profile.read_text().splitlines() if not line.startswith("committed:")]
+    profile.write_text("\n".join([*lines, f"committed: [{', '.join(names)}]", ""]))
 
 
 def write_notebook(folder: Path, name: str, body: str) -> None:

@@ -67,10 +67,7 @@ def score_subject(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """A part: ``PROFILE WORKDIR LABEL LIST MARKER [KEY=VALUE]...``.
-
-    Tasks without a result are no failure; an error is status 2.
-    """
+    """A part: ``PROFILE WORKDIR LABEL LIST MARKER [KEY=VALUE]...``. A task without a result is no failure; an error is, 2."""
     from rich.console import Console
 
     from jtcse.core.config import load_settings, parse_assignments

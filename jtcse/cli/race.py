@@ -11,11 +11,6 @@ from jtcse.core.errors import UserError
 from jtcse.experiments.race.command import run_race
 
 
-def register(app: typer.Typer) -> None:
-    """Give ``jtcse race`` to the command line."""
-    app.command()(race)
-
-
 def race(
     settings: Turned = None,
     profile: Profile = "embedded",

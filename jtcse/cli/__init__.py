@@ -180,8 +180,12 @@ def bench(
     run_benchmarks(what, model)
 
 
-for commands in (evaluate, systems, race, reading, release, rerun, publish):
-    commands.register(app)
+evaluate.register(app)
+app.add_typer(systems.app, name="systems")
+for command in (
+    race.race, race.cell, reading.ledger, reading.audit, release.release, rerun.rerun, publish.publish, publish.book,
+):  # fmt: skip
+    app.command()(command)
 
 
 def main() -> None:

@@ -62,9 +62,3 @@ def book(profile: Profile = "mini") -> None:
     with log.open("w", encoding="utf8") as stream, redirect_stdout(stream):
         first = build_book(profile, root, published)
     typer.echo(f"The book: {first}, in {time.perf_counter() - clock:.0f} s")
-
-
-def register(app: typer.Typer) -> None:
-    """Give both commands to the command line."""
-    app.command()(publish)
-    app.command()(book)

@@ -10,12 +10,6 @@ from jtcse.cli.options import Profile, Turned, Workdir, run_of
 from jtcse.core.errors import UserError
 
 
-def register(app: typer.Typer) -> None:
-    """Give ``jtcse race`` and ``jtcse cell`` to the command line."""
-    app.command()(race)
-    app.command()(cell)
-
-
 def race(
     settings: Turned = None,
     profile: Profile = "embedded",

@@ -75,12 +75,6 @@ def audit(as_json: AsJson = False) -> None:
         _print_findings(found)
 
 
-def register(app: typer.Typer) -> None:
-    """Give both commands to the command line."""
-    app.command()(ledger)
-    app.command()(audit)
-
-
 def _place(table: str | None) -> str | None:
     """``10`` as ``table10``; what is no place is refused with the nearest one."""
     from jtcse.paper.ledger.all_records import CLAIM

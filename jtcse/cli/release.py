@@ -10,11 +10,6 @@ import typer
 from jtcse.cli.options import Profile, Workdir, workspace_of
 
 
-def register(app: typer.Typer) -> None:
-    """Give ``jtcse release`` to the command line."""
-    app.command()(release)
-
-
 def release(
     out: Annotated[Path, typer.Argument(help="Folder to write; new or empty.")],
     profile: Profile = "embedded",

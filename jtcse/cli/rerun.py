@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from jtcse.pipeline.rerun.compare import Compared
 
 
-def register(app: typer.Typer) -> None:
-    """Give ``jtcse rerun`` to the command line."""
-    app.command()(rerun)
-
-
 def rerun(
     name: Annotated[
         str, typer.Argument(help="A cell of a grid, such as table10/NCE+ICTM, or a run, such as seven_tasks.")

@@ -12,11 +12,6 @@ from jtcse.cli.options import run_of
 app = typer.Typer(help="The systems of Table I: list them, or show the card of one.", rich_markup_mode="markdown")
 
 
-def register(command_line: typer.Typer) -> None:
-    """Give ``jtcse systems`` to the command line."""
-    command_line.add_typer(app, name="systems")
-
-
 @app.callback(invoke_without_command=True)
 def systems(context: typer.Context) -> None:
     """List the systems of Table I; `jtcse systems show NAME` prints the card of one.

@@ -18,6 +18,7 @@ from made_up import metric, record
 from tiny_checkout import environment, make
 
 from jtcse.core import store
+from jtcse.core.config import load_settings, profiles
 from jtcse.core.errors import UserError
 from jtcse.core.record import read_record, write_record
 from jtcse.core.run import Run, start
@@ -25,6 +26,7 @@ from jtcse.evaluation.statistics import resampled
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.experiments import published_scores
 from jtcse.experiments.ablations import cells, effects
+from jtcse.pipeline import book, plan
 from jtcse.pipeline import publish as published
 from jtcse.pipeline.book import _without_glue, assemble, build_book
 from jtcse.pipeline.publish import outcome, pages
@@ -152,6 +154,35 @@ def test_a_whole_run_here_is_shown_before_the_published_one(checkout: Path, tmp_
     assert not is_executed(checkout, "embedded")
     with pytest.raises(UserError, match="no pages of profile 'embedded' in results/embedded/pages"):
         build_book("embedded", checkout, published=True)
+
+
+def test_a_page_that_the_profile_names_is_shown_from_the_committed_run_until_it_is_run(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings("embedded", {"committed": ["aside"]})
+    for module in (outcome, book):
+        monkeypatch.setattr(module, "load_settings", lambda profile: settings)
+    assert set(publish("embedded", root=checkout).pages) == {"aside"}
+    assert {path.stem for path in (checkout / "results" / "embedded").glob("*.json")} == set(NAMES)
+    executed = checkout / "build" / "embedded" / "executed" / "aside.ipynb"
+    assert plan.shown_committed(checkout, "embedded", settings) == []
+    own = executed.read_text()
+    executed.unlink()
+    assert plan.shown_committed(checkout, "embedded", settings) == ["aside"]
+    assert list(plan.plan_of(checkout, settings, ["aside"])) == ["first", "second"]
+    assert book.is_executed(checkout, "embedded")
+    assemble(checkout, "embedded", tmp_path / "sources")
+    shown = {name: (tmp_path / "sources" / f"{name}.ipynb").read_text() for name in NAMES}
+    assert [name for name, text in shown.items() if "This page was not run now" in text] == ["aside"]
+    executed.write_text(own)
+    assemble(checkout, "embedded", tmp_path / "again")
+    assert "This page was not run now" not in (tmp_path / "again" / "aside.ipynb").read_text()
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_page_that_a_profile_shows_from_a_committed_run_is_committed(profile: str) -> None:
+    for name in load_settings(profile).committed:
+        assert name in plan.read_plan(HERE) and pages.read_page(HERE, profile, name), name
 
 
 def test_pages_keep_what_a_reader_sees_and_nothing_of_the_machine(checkout: Path) -> None:

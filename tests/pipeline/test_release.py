@@ -237,8 +237,8 @@ def test_a_value_that_no_record_has_stops_the_card(
     from jtcse.pipeline.release import model_card
 
     told = model_card._told
-    monkeypatch.setattr(model_card, "_told", lambda story: {k: v for k, v in told(story).items() if k != "sentences"})
-    with pytest.raises(Exception, match="'sentences' is undefined"):
+    monkeypatch.setattr(model_card, "_told", lambda story: {k: v for k, v in told(story).items() if k != "title"})
+    with pytest.raises(Exception, match="'title' is undefined"):
         release(tmp_path / "out", "mini", space)
     assert not (tmp_path / "out").exists()
 

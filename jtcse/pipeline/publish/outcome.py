@@ -106,7 +106,8 @@ def publish(profile: str, workdir: Path | None = None, partial: bool = False, ro
     source = Source(root, profile, Path(workdir or root / "build" / profile).resolve())
     attempt = _attempts(outcome.said, partial)
     plan = plan_of(root, settings)
-    for name in settings.committed or plan:
+    kept = [name for name in settings.committed if name in plan]
+    for name in kept or plan:
         attempt(lambda name=name: outcome.pages.update({name: source.page(name)}))
     if not outcome.pages:
         raise UserError(
@@ -114,7 +115,7 @@ def publish(profile: str, workdir: Path | None = None, partial: bool = False, ro
         )
     _refuse_large(outcome.pages)
     beside = [name for name in BESIDE if (source.workdir / "records" / f"{name}.json").is_file()]
-    for name in (*(plan if settings.committed else outcome.pages), *beside):
+    for name in (*(plan if kept else outcome.pages), *beside):
         attempt(lambda name=name: outcome.records.update({name: source.record(name)}))
     attempt(lambda: _add_scores(outcome, source, settings, partial))
     _write(outcome, root / "results" / profile)

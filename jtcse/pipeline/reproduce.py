@@ -98,11 +98,11 @@ def reproduce(
     """
     console = console or Console(highlight=False)
     root, asked = checkout(), dict(overrides or {})
+    plan = plan_of(root, load_settings(profile, asked))
+    refuse_left_out(root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
+    names = with_needs(plan, list(only) or list(plan))
     request = Request(root, profile, tuple(only), jobs or cores(), with_format(root, profile, asked), full, asked)
     settings = load_settings(profile, request.overrides)
-    plan = plan_of(request.root, settings)
-    refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
-    names = with_needs(plan, list(only) or list(plan))
     aims = names if only else [BOOK]
     with _locked(request.build) as lock:
         write_parameters(request.root, profile, request.overrides)

@@ -102,13 +102,13 @@ def reproduce(
     """
     console = console or Console(highlight=False)
     root, asked = checkout(), dict(overrides or {})
-    turned = with_format(root, profile, asked)
-    settings = load_settings(profile, turned)
+    settings = load_settings(profile, asked)
     shown = [] if full else [name for name in shown_committed(root, profile, settings) if name not in only]
-    request = Request(root, profile, tuple(only), jobs or cores(), turned, full, asked, shown)
-    plan = plan_of(request.root, settings, shown)
-    refuse_left_out(request.root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
+    plan = plan_of(root, settings, shown)
+    refuse_left_out(root, plan, [*only, *([BEFORE_RACE] if full else [])], profile)
     names = with_needs(plan, list(only) or list(plan))
+    turned = with_format(root, profile, asked)
+    request = Request(root, profile, tuple(only), jobs or cores(), turned, full, asked, shown)
     aims = names if only else [BOOK]
     with _locked(request.build) as lock:
         write_parameters(request.root, profile, request.overrides)

@@ -24,7 +24,7 @@ from jtcse.evaluation.mteb.running import Outcome
 from jtcse.experiments import table1 as table1_scoring
 from jtcse.experiments.zero_shot import parts
 from jtcse.experiments.zero_shot import profile as scoring
-from jtcse.experiments.zero_shot.subjects import subjects
+from jtcse.experiments.zero_shot.subjects import Subject, subjects
 from jtcse.pages import table1
 from jtcse.pages.zero_shot import runs
 from jtcse.pages.zero_shot.runs import progress_map
@@ -302,6 +302,17 @@ def test_a_profile_that_trains_shows_its_averages_on_the_first_page_and_not_the_
     assert "seven_tasks.ipynb::average_jtcse" in trains and "Nothing is trained" not in trains
     assert "seven_tasks.ipynb::" not in scores and "Nothing is trained" in scores
     assert "begin" not in trains.replace("beginning", "") and "% only" not in scores
+
+
+def test_weights_are_hashed_once_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = []
+    monkeypatch.setattr(
+        "jtcse.evaluation.mteb.fingerprint.fingerprint", lambda encoder: hashed.append(encoder) or "a" * 40
+    )
+    request = scoring.Request(run_at(tmp_path), Subject("x", None, None, lambda run: "encoder"), ("STS12",))
+    _, outcomes = request.score(told={"STS12": Outcome("STS12", "missing", "gone")})
+    assert [one.state for one in outcomes] == ["missing"] and request.main_scores() == {}
+    assert hashed == ["encoder"]
 
 
 def test_what_parts_tried_in_vain_is_told_and_not_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

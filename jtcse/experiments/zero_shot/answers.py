@@ -20,10 +20,6 @@ from jtcse.systems.settings import HALVES, Backbone
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
-
-
-if TYPE_CHECKING:
-    from mteb.abstasks import AbsTask
     from mteb.results import TaskResult
 
 MANY = 5  # subsets that are named one by one

@@ -24,11 +24,8 @@ from jtcse.evaluation.statistics.spearman import Estimate, bootstrap_average, bo
 
 if TYPE_CHECKING:
     from jtcse.core.record import Metric
-    from jtcse.evaluation.statistics.spearman import Estimate
-    from jtcse.evaluation.sts import TaskScore
-
-if TYPE_CHECKING:
     from jtcse.encoders.encoder import Encoder
+    from jtcse.evaluation.statistics.spearman import Estimate
 
 ROWS_AT_ONCE = 4096  # pairs whose vectors are held in float64 together
 

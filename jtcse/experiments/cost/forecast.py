@@ -26,8 +26,6 @@ ASSUMED_SHARE = 0.4
 sizes in fp32 got 0.36 to 0.48 of it, both measured in turn on one thread of the same machine."""
 GRIDS = ("cells of the grids", "towers of each seed")
 MEASURED = "mini"  # the profile whose cells show the share
-PLACES = (*grids_of_paper.PLACES, "code")
-"""Grids that the pages of a profile train; ``code`` is the page on paper and code."""
 
 
 def parts(settings: Settings) -> dict[str, Work]:
@@ -68,7 +66,7 @@ def grids(settings: Settings) -> dict[str, Work]:
     from jtcse.experiments.ablations.grids import seeds
 
     counted: dict[str, Work] = {}
-    for place in PLACES:
+    for place in grids_of_paper.GRIDS:
         for cell in cells(place, settings):
             for seed in seeds(place, settings) if cell.seeded else [None]:
                 counted[_same(cell, settings, seed)] = cell_work(cell, settings)
@@ -123,7 +121,7 @@ def _shares(record: RunRecord, rate: float) -> Iterator[float]:
         settings = checked(Settings, record.settings)
     except UserError:  # of a time with other settings: what its cells were cannot be told
         return
-    known = {cell.id: cell for place in PLACES for cell in cells(place, settings)}
+    known = {cell.id: cell for place in grids_of_paper.GRIDS for cell in cells(place, settings)}
     for metric in taken:
         cell = known.get(metric.name.removeprefix(SECONDS))
         one = cell_work(cell, settings) if cell else Work()

@@ -206,7 +206,8 @@ class ZeroShotSettings(Section):
         description="rows of each split at most, for trying things out; its scores are no scores"
     )
     precision: Literal["fp32", "bf16"] = Field(
-        description="number format of scoring; scores of bf16 are kept apart and answer for no printed value"
+        default="fp32",
+        description="number format of scoring; scores of bf16 are kept apart and answer for no printed value",
     )
     cache_gib: Annotated[float, Field(gt=0, description="GiB of vectors kept on disk, oldest out first")]
     tries: Count = Field(description="of each download that fails in a way that may pass")
@@ -222,8 +223,8 @@ class Settings(Section):
     promise: str = Field(description="one sentence for every page: what numbers of this profile can and cannot say")
     minutes: Annotated[float, Field(gt=0, description="of the whole run on the reference machine")] | None
     committed: list[str] = Field(
-        description="notebooks that a run shows from results/<profile> until it is asked for the whole"
-    )
+        default=[], description="notebooks that a run shows from results/<profile> until it is asked for the whole"
+    )  # older records have none
     run: RunSettings
     data: DataSettings
     encoder: EncoderSettings

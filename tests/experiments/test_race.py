@@ -26,7 +26,7 @@ from jtcse.data.pairs import TASKS
 from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.evaluation.sts import average
 from jtcse.experiments import one_cell
-from jtcse.experiments.race import cells, record, running
+from jtcse.experiments.race import cells, command, record, running
 from jtcse.experiments.race.cells import Cell
 from jtcse.experiments.race.members import REFERENCE, chosen, in_order, members
 from jtcse.experiments.race.standing import beside_print, over_seeds, ranks
@@ -323,7 +323,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory):
     """A small race of two systems, one without training, in real processes."""
     run = zoo.a_run(tmp_path_factory.mktemp("race"), TUNED)
     run.name = "race"
-    cli_race.run_race(run, ["vanilla"], 2, Console(file=io.StringIO()))
+    command.run_race(run, ["vanilla"], 2, Console(file=io.StringIO()))
     return run
 
 
@@ -344,7 +344,7 @@ def test_a_race_leaves_its_record_of_all_cells(raced) -> None:
 def test_a_second_call_trains_nothing_and_another_seed_only_itself(raced, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (raced.workspace.records / "race.json").read_text()
     monkeypatch.setattr(running.Runner, "_process", lambda self, cell: pytest.fail(f"{cell} was done"))
-    cli_race.run_race(raced, ["vanilla"], 2, Console(file=io.StringIO()))
+    command.run_race(raced, ["vanilla"], 2, Console(file=io.StringIO()))
     metrics = [json.loads(text)["metrics"] for text in (before, (raced.workspace.records / "race.json").read_text())]
     assert metrics[0] == metrics[1]
     more = zoo.a_run(raced.workspace.root, {**TUNED, "race.seeds": [1, 2]})
@@ -357,7 +357,7 @@ def test_a_second_call_trains_nothing_and_another_seed_only_itself(raced, monkey
 def test_the_plan_says_what_is_done_and_what_remains(raced) -> None:
     console = Console(file=io.StringIO(), width=200)
     more = zoo.a_run(raced.workspace.root, {**TUNED, "race.seeds": [1, 3]})
-    cli_race.run_race(more, ["vanilla"], 1, console, only_plan=True)
+    command.run_race(more, ["vanilla"], 1, console, only_plan=True)
     said = console.file.getvalue()
     assert "3 of 5 cells are done, 2 remain; about" in said and "seed 3" in said
 
@@ -397,7 +397,7 @@ def test_help_has_examples() -> None:
 def test_a_cell_that_fails_is_told_with_its_last_line(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path, {"race.max_length": 100})
     with pytest.raises(UserError, match=r"1 of 1 cells failed \(simcse, seed 1\).*takes at most 64 tokens"):
-        cli_race.run_race(run, ["simcse"], 1, Console(file=io.StringIO()))
+        command.run_race(run, ["simcse"], 1, Console(file=io.StringIO()))
     assert not (run.workspace.records / "race.json").exists()
 
 
@@ -425,7 +425,7 @@ def test_full_reproduction_races_between_encoder_and_the_rest(tmp_path: Path, mo
 
     monkeypatch.setattr(reproduce, "checkout", lambda: folder)
     monkeypatch.setattr(reproduce, "BEFORE_RACE", "first")
-    monkeypatch.setattr(cli_race, "run_race", race)
+    monkeypatch.setattr(command, "run_race", race)
     assert "Once 'first' is done, the race: " in would_run() and not seen, "a dry run runs nothing"
     reproduce.reproduce(jobs=2, full=True, only=["aside"], console=Console(file=io.StringIO()))
     assert seen == [["first"]], "text and encoder are there, and no more"

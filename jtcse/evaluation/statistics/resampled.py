@@ -29,7 +29,7 @@ class Drawn:
 
     def estimate(self) -> Estimate:
         """Value and the middle 95 % of its draws."""
-        return Estimate(self.points, *map(float, middle(self.draws)))
+        return Estimate(self.points, *map(float, middle(self.draws, axis=None)))
 
     def metric(self, name: str, n: int, seed: int | None = None) -> Metric:
         """As a metric of a run record; ``n``: pairs."""

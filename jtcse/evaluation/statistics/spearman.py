@@ -35,8 +35,8 @@ class Estimate(NamedTuple):
     high: float
 
 
-def middle(draws: ArrayLike, axis: int = -1) -> Interval:
-    """Ends of the middle 95 % of draws along an axis, in their unit; draws without a value (NaN) are left out."""
+def middle(draws: ArrayLike, axis: int | None = -1) -> Interval:
+    """Ends of the middle 95 % of draws along an axis, or of all of them, in their unit; NaN are left out."""
     return Interval(*np.nanpercentile(draws, TAILS, axis=axis))
 
 

@@ -21,9 +21,7 @@ from jtcse.core.run import Run, device_name
 from jtcse.core.store import made_once, unfinished
 from jtcse.evaluation.sts import TaskScore, read_scores, save_scores
 from jtcse.experiments.ablations.grids import GRIDS, SECONDS, TRAINED, Cell, seeds
-from jtcse.experiments.ablations.starting_towers import identity
 from jtcse.experiments.ablations.switches import every_cell
-from jtcse.experiments.train_once import training_key
 
 ALONE = ("tower_I", "tower_II")
 FACTS = "facts.json"
@@ -81,7 +79,9 @@ def depth(run: Run) -> int | None:
 
 def key(run: Run, cell: Cell, seed: int | None) -> str:
     """Hash of all that the scores of a cell depend on."""
+    from jtcse.experiments.ablations.starting_towers import identity
     from jtcse.experiments.ablations.train_cell import text, turned
+    from jtcse.experiments.train_once import training_key
 
     settings, single, parts = turned(run.settings, cell), cell.system == "simcse", {"system": cell.system}
     if cell.system in TRAINED:

@@ -12,7 +12,6 @@ from jtcse.core.record import Metric
 from jtcse.core.run import Run
 from jtcse.experiments.ablations import cells as variants
 from jtcse.experiments.ablations.grids import absent
-from jtcse.experiments.ablations.train_cell import source_task
 from jtcse.pages.furniture.elements import beside, direction, verdict
 from jtcse.pages.furniture.tables import claims_in, rows_table
 from jtcse.pages.ledger.lists import claims_list
@@ -105,6 +104,8 @@ def gains_by_task(run: Run) -> DataFrame:
 
     The set that the sentences came from stands first.
     """
+    from jtcse.experiments.ablations.train_cell import source_task
+
     cells, rows = {cell.id: cell for cell in variants.cells(run, "table8")}, []
     for cell, seed in variants.members(run, "table8"):
         if cell.reference is not None:
@@ -123,6 +124,8 @@ def towers_in_words(run: Run) -> str:
 
 def texts_in_words(run: Run) -> str:
     """What the two texts of Table VIII are in this profile."""
+    from jtcse.experiments.ablations.train_cell import source_task
+
     corpus = run.settings.data.corpus
     if corpus == "generated":
         return f"the generated corpus, and the same with the sentences of the set {source_task(run)!r}"

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -211,11 +211,11 @@ def _guarded(process: subprocess.Popen[bytes], lock: int) -> Iterator[None]:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # jobs that outlive Snakemake
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def _stamp(path: Path) -> int | None:

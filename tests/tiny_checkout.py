@@ -56,7 +56,8 @@ def make(folder: Path) -> Path:
         (folder / "jtcse" / f"{name}.py").write_text("VALUE = 1.0\n")
     show(folder)
     (folder / "workflow").mkdir()
-    shutil.copy(HERE / "workflow" / "Snakefile", folder / "workflow")
+    for name in ("Snakefile", "cells.smk"):
+        shutil.copy(HERE / "workflow" / name, folder / "workflow")
     (folder / "workflow" / "notebooks.yaml").write_text(PLAN)
     shutil.copy(HERE / "_config.yml", folder)
     _pages(folder / "book")

@@ -40,7 +40,7 @@ def race(
     from rich.console import Console
 
     from jtcse.core.config import parse_assignments
-    from jtcse.experiments.race.command import run_race
+    from jtcse.pipeline.race import run_race
 
     turned = parse_assignments(settings or [])
     if seeds is not None:

@@ -127,7 +127,7 @@ def checkout() -> Path:
     root = ROOT
     if not (root / "workflow" / "notebooks.yaml").is_file():
         raise UserError(
-            f"no notebooks beside the package in {root}; 'jtcse reproduce' runs in a checkout: clone the "
+            f"no notebooks beside the package in {root}; 'jtcse reproduce' and 'jtcse race' run in a checkout: clone the "
             'repository and install it from there with pip install -e ".[book]"'
         )
     return root

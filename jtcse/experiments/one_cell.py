@@ -1,8 +1,8 @@
 """One cell of a grid or of the race, done by itself: what a scheduler starts, in a process of its own.
 
-``python -m jtcse.experiments.one_cell`` reads what to do as one line of JSON from its input (``order``), and ends when that is
-closed, that is with the process that holds its other end. Cells may be done side by side in any number: what two of them need
-(towers of a seed, a choice of learning rate, another system) is made by one, and the other waits.
+``python -m jtcse.experiments.one_cell FILE ID SEED`` reads run and settings from a file (``order``). Cells may be done side by
+side in any number: what two of them need (towers of a seed, a choice of learning rate, another system) is made by one, and the
+other waits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
+from pathlib import Path
+from typing import Any
 
 from jtcse.core.config import Settings, checked
 from jtcse.core.errors import UserError
@@ -44,29 +45,29 @@ def do(run: Run, id: str, seed: int | None) -> None:
         cells.made(run, cell, seed)
 
 
-def order(run: Run, id: str, seed: int | None) -> str:
-    """The line that tells a process what to do."""
-    asked = {"id": id, "seed": seed, "name": run.name, "profile": run.profile, "workdir": str(run.workspace.root)}
-    return json.dumps(asked | {"settings": run.settings.model_dump(mode="json")}) + "\n"
+def order(run: Run) -> dict[str, Any]:
+    """What the file says that processes of cells are given; they work in the folder of the one that writes it."""
+    told = {
+        "name": run.name,
+        "profile": run.profile,
+        "workdir": str(run.workspace.root.resolve()),
+        "folder": os.getcwd(),
+    }
+    return told | {"settings": run.settings.model_dump(mode="json")}
 
 
 def main() -> int:
     """Do what was asked for; a user's error is one sentence and status 2."""
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_scheduler, daemon=True).start()
+    file, id, seed = sys.argv[1:]
+    asked = json.loads(Path(file).read_text(encoding="utf8"))
+    os.chdir(asked["folder"])
     run = Run(asked["name"], asked["profile"], checked(Settings, asked["settings"]), Workspace(asked["workdir"]))
     try:
-        do(run, asked["id"], asked["seed"])
+        do(run, id, int(seed))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _end_with_the_scheduler() -> None:
-    while os.read(0, 1):  # nothing more is ever sent: this waits for the end
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

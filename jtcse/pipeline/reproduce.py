@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
-import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +33,7 @@ from jtcse.pipeline.plan import (
     write_parameters,
 )
 from jtcse.pipeline.schedule import Forecast, known_seconds, told
-from jtcse.pipeline.snakemake import Steps, watch
+from jtcse.pipeline.snakemake import Steps, locked, near, watch
 from jtcse.pipeline.unchanged import State
 
 if TYPE_CHECKING:
@@ -110,7 +107,7 @@ def reproduce(
     turned = with_format(root, profile, asked)
     request = Request(root, profile, tuple(only), jobs or cores(), turned, full, asked, shown)
     aims = names if only else [BOOK]
-    with _locked(request.build) as lock:
+    with locked(request.build, "jtcse reproduce") as lock:
         write_parameters(request.root, profile, request.overrides)
         if full and not dry_run:
             _race(request, plan, lock, console)
@@ -143,27 +140,6 @@ def _show(request: Request, console: Console) -> None:
     if table:
         console.print(table)
     console.print(f"All numbers, with where they come from: {near(request.build / 'records')}", soft_wrap=True)
-
-
-def near(path: Path) -> str:
-    """The path as seen from here where that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
-
-
-@contextmanager
-def _locked(build: Path) -> Iterator[int]:
-    """One run at a time in a build folder; what we start inherits the lock and holds it while it lives."""
-    build.mkdir(parents=True, exist_ok=True)
-    handle = os.open(build / ".lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield handle
-    except BlockingIOError as error:
-        raise UserError(
-            f"another 'jtcse reproduce' is at work in {near(build)}; wait for its end, or stop it"
-        ) from error
-    finally:
-        os.close(handle)
 
 
 def _command(request: Request, targets: Sequence[str], *flags: str) -> list[str]:
@@ -225,8 +201,7 @@ def _say_plan(console: Console, pending: Mapping[str, str]) -> None:
 
 def _race(request: Request, plan: Mapping[str, Notebook], lock: int, console: Console) -> None:
     """Text and encoder first, then the race of all systems, which needs nothing else."""
-    from jtcse.experiments.race.command import run_race
-    from jtcse.experiments.race.running import default_jobs
+    from jtcse.pipeline.race import default_jobs, run_race
 
     names = with_needs(plan, [BEFORE_RACE])
     pending = _pending(request, plan, names, names)
@@ -238,8 +213,8 @@ def _race(request: Request, plan: Mapping[str, Notebook], lock: int, console: Co
 
 def _say_race(request: Request, console: Console) -> None:
     from jtcse.experiments.race.cells import cells_of
-    from jtcse.experiments.race.command import remaining
     from jtcse.experiments.race.members import members
+    from jtcse.pipeline.race import remaining
 
     run = _race_of(request)
     cells = cells_of(run, members(run)[0], run.settings.race.seeds)

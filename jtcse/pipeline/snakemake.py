@@ -1,19 +1,21 @@
-"""One run of Snakemake: started, watched, stopped with all that it started; a failure told in a sentence."""
+"""One run of Snakemake: alone in its folder, watched, stopped with all that it started; a failure told in a sentence."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from jtcse.core.errors import UserError
 from jtcse.core.files import ANSI, last_line
 from jtcse.experiments.zero_shot.parts import marker_of
 from jtcse.pipeline.plan import BOOK
@@ -21,6 +23,16 @@ from jtcse.pipeline.schedule import Forecast, told
 
 PATIENCE = 10  # seconds between asking a run to stop and making it
 QUIET = 60  # seconds after which a log without news gets a line, so that it is seen to be alive
+
+
+def cell_marker(step: str) -> str:
+    """What a cell of the race or of a grid leaves in its workspace when it is done; ``step``: ``race/simcse/1``."""
+    return f"cells/{step}.done"
+
+
+def cell_log(step: str) -> str:
+    """All that a cell says, in its workspace."""
+    return f"logs/cells/{step}.txt"
 
 
 class Steps:
@@ -37,11 +49,15 @@ class Steps:
 
     def log(self, step: str) -> Path:
         """What the step writes while it runs; it stays when the step fails."""
+        if _is_cell(step):
+            return self._build / cell_log(step)
         text = step == BOOK or marker_of(step)
         return self._build / "logs" / f"{step}.{'txt' if text else 'ipynb'}"
 
     def product(self, step: str) -> Path:
         """What the step leaves when it went well."""
+        if _is_cell(step):
+            return self._build / cell_marker(step)
         return self._build / ("book.json" if step == BOOK else marker_of(step) or f"executed/{step}.ipynb")
 
     def look(self) -> list[str]:
@@ -83,9 +99,43 @@ class Steps:
         failed = [step for step in running if step == BOOK or exception(self.log(step))] or running
         if not failed:
             return None
-        log = self.log(failed[0])
-        reason = last_line(log.read_text(encoding="utf8", errors="replace")) if log.suffix == ".txt" else exception(log)
-        return failed[0], reason or "it was stopped from outside, or ran out of memory", log
+        return failed[0], self.reason(failed[0]), self.log(failed[0])
+
+    def reason(self, step: str) -> str:
+        """Why a step failed, by its log."""
+        log = self.log(step)
+        said = last_line(log.read_text(encoding="utf8", errors="replace")) if log.suffix == ".txt" else exception(log)
+        return said or "it was stopped from outside, or ran out of memory"
+
+
+def _is_cell(step: str) -> bool:
+    return "/" in step and not marker_of(step)
+
+
+def near(path: Path) -> str:
+    """The path as seen from here where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+@contextmanager
+def locked(folder: Path, who: str) -> Iterator[int]:
+    """One run at a time in a folder; what we start inherits the lock and holds it while it lives.
+
+    Args:
+        who: the command that runs, for the sentence.
+    Raises:
+        UserError: another run is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another '{who}' is at work in {near(folder)}; wait for its end, or stop it") from error
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def watch(
@@ -161,11 +211,11 @@ def _guarded(process: subprocess.Popen[bytes], lock: int) -> Iterator[None]:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # jobs that outlive Snakemake
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def _stamp(path: Path) -> int | None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +12,6 @@ import zoo
 from hypothesis import given
 from hypothesis import settings as checks
 from hypothesis import strategies as st
-from rich.console import Console
 
 from jtcse.cli import race as cli_race
 from jtcse.core.config import load_settings
@@ -25,8 +20,7 @@ from jtcse.core.run import Run, Workspace
 from jtcse.data.pairs import TASKS
 from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.evaluation.sts import average
-from jtcse.experiments import one_cell
-from jtcse.experiments.race import cells, command, record, running
+from jtcse.experiments.race import cells, record
 from jtcse.experiments.race.cells import Cell
 from jtcse.experiments.race.members import REFERENCE, chosen, in_order, members
 from jtcse.experiments.race.standing import beside_print, over_seeds, ranks
@@ -217,7 +211,9 @@ def test_a_missing_package_is_named_and_what_needs_the_system_is_skipped_too(mon
 def test_a_system_that_the_settings_do_not_fit_is_skipped_with_the_reason() -> None:
     wild = load_settings("embedded", {"race.rates": [1.0]})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jtcse.experiments.trained_systems.tries", lambda run, name, changes: {2.0: {"learning_rate": 2.0}})
+        patch.setattr(
+            "jtcse.experiments.trained_systems.tries", lambda run, name, changes: {2.0: {"learning_rate": 2.0}}
+        )
         able, skipped = members(Run("race", "embedded", wild, Workspace("nowhere")))
     assert not able and "learning_rate" in skipped[REFERENCE] and "found 2.0" in skipped[REFERENCE]
 
@@ -242,67 +238,6 @@ def test_no_two_systems_are_the_same_row_of_table_1() -> None:
 TUNED = {"race.rates": [1e-3, 2e-3], "race.seeds": [1]}
 
 
-class Process:
-    """Stands for the process of a cell: done when it is looked at, or failed."""
-
-    stdin = io.BytesIO()
-
-    def __init__(self, status: int) -> None:
-        self.returncode = status
-
-    def poll(self) -> int:
-        return self.returncode
-
-
-def pretend(monkeypatch: pytest.MonkeyPatch, needs: dict[str, list[str]], failing: set[str], jobs: int):
-    """A runner whose cells take no time: (the runner, cells in the order of their start)."""
-    done: set[Cell] = set()
-    started: list[Cell] = []
-
-    def process(self, cell: Cell) -> Process:
-        assert len(self.running) < jobs and all(Cell(name, cell.seed) in done for name in needs[cell.system])
-        started.append(cell)
-        if cell.system in failing:
-            self.log(cell).parent.mkdir(parents=True, exist_ok=True)
-            self.log(cell).write_text("something\nthe last word\n")
-            return Process(2)
-        done.add(cell)
-        return Process(0)
-
-    monkeypatch.setattr(running.Runner, "_process", process)
-    monkeypatch.setattr(running, "is_done", lambda run, cell: cell in done)
-    monkeypatch.setattr(running, "waits_for", lambda run, cell: [Cell(name, cell.seed) for name in needs[cell.system]])
-    monkeypatch.setattr(running, "LOOK", 0)
-    return started
-
-
-def test_cells_wait_for_what_they_need_and_a_failure_stops_only_those(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
-) -> None:
-    needs = {"student": ["teacher"], "teacher": [], "grandchild": ["student"], "other": []}
-    started = pretend(monkeypatch, needs, {"teacher"}, jobs=2)
-    runner = running.Runner(zoo.a_run(tmp_path), [Cell(name, seed) for name in needs for seed in (1, 2)], 2)
-    runner.go()
-    assert {cell.system for cell in started} == {"teacher", "other"}
-    assert runner.failed == {Cell("teacher", seed): "the last word" for seed in (1, 2)}
-    assert {cell.system for cell in runner.held} == {"student", "grandchild"} and len(runner.held) == 4
-    assert "teacher, seed 1 failed: the last word" in capsys.readouterr().err
-
-
-def test_cells_that_need_nothing_that_failed_are_all_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    needs = {"student": ["teacher", "other"], "teacher": [], "other": ["teacher"]}
-    started = pretend(monkeypatch, needs, set(), jobs=1)
-    runner = running.Runner(zoo.a_run(tmp_path), [Cell(name, 1) for name in needs], 1)
-    runner.go()
-    assert [cell.system for cell in started] == ["teacher", "other", "student"] and not runner.failed
-
-
-def test_only_one_race_runs_in_a_workspace(tmp_path: Path) -> None:
-    run = zoo.a_run(tmp_path)
-    with running._alone(run), pytest.raises(UserError, match="another 'jtcse race'"):
-        running.Runner(run, [], 1).go()
-
-
 def test_what_a_version_before_left_is_not_taken_for_done_and_stops_nothing(tmp_path: Path) -> None:
     run = zoo.a_run(tmp_path, TUNED)
     for place in ("race/simcse/rate-0123", "race/simcse/1-0123", "systems/simcse/0123", "systems/simcse/0123/training"):
@@ -316,61 +251,6 @@ def test_cells_of_the_paper_scale_have_no_choice_of_rates(tmp_path: Path) -> Non
     found = cells.cells_of(zoo.a_run(tmp_path, TUNED), ["simcse"], [1, 2])
     assert found == [Cell("simcse", TUNING_SEED), Cell("simcse", 1), Cell("simcse", 2)]
     assert cells.cells_of(zoo.a_run(tmp_path), ["simcse"], [1]) == [Cell("simcse", 1)], "one rate is no choice"
-
-
-@pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory):
-    """A small race of two systems, one without training, in real processes."""
-    run = zoo.a_run(tmp_path_factory.mktemp("race"), TUNED)
-    run.name = "race"
-    command.run_race(run, ["vanilla"], 2, Console(file=io.StringIO()))
-    return run
-
-
-def test_a_race_leaves_its_record_of_all_cells(raced) -> None:
-    from jtcse.core.record import read_record
-
-    made = read_record(raced.workspace.records / "race.json")
-    assert made.run == "race" and made.metric("race/vanilla/steps").value == 0
-    assert made.metric("race/simcse/steps").value == 4
-    done = [Cell("simcse", TUNING_SEED), Cell("simcse", 1), Cell("vanilla", 1)]
-    assert made.provenance.seconds == pytest.approx(sum(cells.seconds(raced, cell) for cell in done), abs=0.1)
-    best = {rate: cells.story(place).best_score for rate, place in cells._tries(raced, "simcse").items()}
-    assert made.metric("race/simcse/rate").value == max(best, key=best.__getitem__)
-    found = cells.result(raced, done[1])
-    assert made.metric("race/simcse/average").value == pytest.approx(average(found.scores).points)
-
-
-def test_a_second_call_trains_nothing_and_another_seed_only_itself(raced, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (raced.workspace.records / "race.json").read_text()
-    monkeypatch.setattr(running.Runner, "_process", lambda self, cell: pytest.fail(f"{cell} was done"))
-    command.run_race(raced, ["vanilla"], 2, Console(file=io.StringIO()))
-    metrics = [json.loads(text)["metrics"] for text in (before, (raced.workspace.records / "race.json").read_text())]
-    assert metrics[0] == metrics[1]
-    more = zoo.a_run(raced.workspace.root, {**TUNED, "race.seeds": [1, 2]})
-    todo = running.Runner(more, cells.cells_of(more, ["simcse"], [1, 2]), 1).waiting
-    assert todo == [Cell("simcse", 2)]
-    other = zoo.a_run(raced.workspace.root, {**TUNED, "evaluation.tasks": ["news"]})
-    assert not cells.is_done(other, Cell("simcse", 1)) and cells.is_done(other, Cell("simcse", TUNING_SEED))
-
-
-def test_the_plan_says_what_is_done_and_what_remains(raced) -> None:
-    console = Console(file=io.StringIO(), width=200)
-    more = zoo.a_run(raced.workspace.root, {**TUNED, "race.seeds": [1, 3]})
-    command.run_race(more, ["vanilla"], 1, console, only_plan=True)
-    said = console.file.getvalue()
-    assert "3 of 5 cells are done, 2 remain; about" in said and "seed 3" in said
-
-
-def test_a_cell_ends_when_the_race_does(tmp_path: Path) -> None:
-    run = zoo.a_run(tmp_path, {"race.steps": 100_000})
-    command = [sys.executable, "-m", "jtcse.experiments.one_cell"]
-    place = Path(__file__).parents[2]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=place, stderr=subprocess.DEVNULL) as process:
-        process.stdin.write(one_cell.order(run, "race/simcse", 1).encode())
-        process.stdin.close()
-        assert process.wait(timeout=120) == 1, "it waits for nobody"
-    assert not cells.is_done(run, Cell("simcse", 1))
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------
@@ -392,45 +272,3 @@ def test_help_has_examples() -> None:
 
     said = CliRunner().invoke(app, ["race", "--help"], env={"COLUMNS": "160"}).output
     assert "jtcse race --plan" in said and "--full" in CliRunner().invoke(app, ["reproduce", "--help"]).output
-
-
-def test_a_cell_that_fails_is_told_with_its_last_line(tmp_path: Path) -> None:
-    run = zoo.a_run(tmp_path, {"race.max_length": 100})
-    with pytest.raises(UserError, match=r"1 of 1 cells failed \(simcse, seed 1\).*takes at most 64 tokens"):
-        command.run_race(run, ["simcse"], 1, Console(file=io.StringIO()))
-    assert not (run.workspace.records / "race.json").exists()
-
-
-# -- the pipeline ------------------------------------------------------------------------------------------------
-
-
-def test_full_reproduction_races_between_encoder_and_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("snakemake", reason="the extra 'book' is not installed")
-    from tiny_checkout import BODIES, make, write_notebook
-
-    from jtcse.pipeline import reproduce
-
-    folder = make(tmp_path / "checkout")
-    write_notebook(folder, "aside", "import jtcse.paper.ledger.all_records\n" + BODIES["aside"])
-    build, seen = folder / "build" / "embedded", []
-
-    def race(run, systems, jobs, console) -> None:
-        seen.append(sorted(path.stem for path in (build / "executed").glob("*.ipynb")))
-        (build / "records" / "race.json").write_text("{}")
-
-    def would_run() -> str:
-        console = Console(file=io.StringIO(), width=160)
-        reproduce.reproduce(jobs=2, dry_run=True, full=True, console=console)
-        return console.file.getvalue()
-
-    monkeypatch.setattr(reproduce, "checkout", lambda: folder)
-    monkeypatch.setattr(reproduce, "BEFORE_RACE", "first")
-    monkeypatch.setattr(command, "run_race", race)
-    assert "Once 'first' is done, the race: " in would_run() and not seen, "a dry run runs nothing"
-    reproduce.reproduce(jobs=2, full=True, only=["aside"], console=Console(file=io.StringIO()))
-    assert seen == [["first"]], "text and encoder are there, and no more"
-    said = [line.split()[0] for line in would_run().splitlines() if line.startswith("  ")]
-    assert said == ["second", "book"], "what was asked for was run"
-    (build / "records" / "race.json").write_text("{ }")
-    said = [line.split()[0] for line in would_run().splitlines() if line.startswith("  ")]
-    assert said == ["second", "aside", "book"], "pages that read records are made anew after a race"

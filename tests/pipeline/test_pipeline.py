@@ -21,6 +21,7 @@ from jtcse.core import device, files
 from jtcse.core.code_closure import Package, module_closure
 from jtcse.core.config import SECTIONS, load_settings, profiles
 from jtcse.core.errors import UserError
+from jtcse.experiments.ablations.switches import trainings
 from jtcse.pipeline import plan, reproduce
 
 HERE = Path(__file__).parents[2]
@@ -132,6 +133,41 @@ def test_snakefile_works_by_itself(built: Path) -> None:
     call = {"cwd": built, "env": environment(built), "capture_output": True, "text": True}
     done = subprocess.run([sys.executable, *words], **call)
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr, done.stderr
+
+
+NOTED = """
+import sys
+from pathlib import Path
+
+with Path("asked.txt").open("a") as stream:
+    stream.write(" ".join(sys.argv[1:]) + "\\n")
+"""
+
+
+def test_models_of_a_grid_are_jobs_before_its_page_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = make(tmp_path / "checkout")
+    (folder / "jtcse" / "__main__.py").write_text(NOTED)
+    rest = "needs: [], sections: [stage2], threads: all, outputs: []"
+    (folder / "workflow" / "notebooks.yaml").write_text(f"table11: {{{rest}}}\nfigure6: {{{rest}}}\n")
+    body = 'name, value = "table11", float(len((Path(workdir) / "../../asked.txt").read_text().splitlines()))'
+    for name in ("figure6", "table11"):
+        write_notebook(folder, "second", body)
+        (folder / "notebooks" / "second.ipynb").rename(folder / "notebooks" / f"{name}.ipynb")
+    (folder / "turned.yaml").write_text("overrides: {stage2.steps: 7}")
+    words = ["-m", "snakemake", "-s", "workflow/Snakefile", "--configfile", "turned.yaml", "-c2"]
+    call = {"cwd": folder, "env": environment(folder), "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, *words, "table11", "--config", "profile=embedded", "cells=jobs"], **call)
+    assert done.returncode == 0, done.stderr
+    asked = (folder / "asked.txt").read_text().splitlines()
+    members = trainings("table11", load_settings("embedded"))
+    assert len(members) == 2 and sorted(asked) == [
+        f"cell {id} --seed {seed} --profile embedded --workdir build/embedded stage2.steps=7" for id, seed in members
+    ], "one model a seed, however many ways it is read in"
+    record = json.loads((folder / "build" / "embedded" / "records" / "table11.json").read_text())
+    assert record["metrics"][0]["value"] == 2, "the page comes behind them"
+    done = subprocess.run([sys.executable, *words, "-n", "figure6", "--config", "profile=embedded"], **call)
+    planned = done.stdout + done.stderr
+    assert done.returncode == 0 and "rule figure6:" in planned and "rule figure6_cell:" not in planned
 
 
 def test_wrong_input_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

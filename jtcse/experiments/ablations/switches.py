@@ -6,11 +6,11 @@ The base is stage 2 as released, at the run's settings and the grids' number of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jtcse.core.config import Settings
-from jtcse.experiments.ablations.grids import FULL, GRIDS, PLACES, Cell, on_fewer_pairs, reading, with_beside
+from jtcse.experiments.ablations.grids import FULL, GRIDS, PLACES, Cell, on_fewer_pairs, reading, seeds, with_beside
 from jtcse.paper.discrepancies import difference
 
 BASE = "code/base"
@@ -21,6 +21,15 @@ DROPOUT = 0.00025  # TNCSE's code, twin of BERTs
 def every_cell(place: str, settings: Settings, depth: int | None = None) -> list[Cell]:
     """The cells of one of ``GRIDS``, those beside the printed ones included; arguments and errors as of ``grids.grid``."""
     return cells(settings) if place not in PLACES and place in GRIDS else with_beside(place, settings, depth)
+
+
+def trainings(place: str, settings: Settings) -> list[tuple[str, int]]:
+    """Id and seed of a cell for each model that one of ``GRIDS`` trains; cells that only read it in another way come with it."""
+    models: dict[str, str] = {}
+    for cell in every_cell(place, settings):
+        if cell.seeded:
+            models.setdefault(repr(replace(cell, id="", pooling=None, reference=None)), cell.id)
+    return [(id, seed) for seed in seeds(place, settings) for id in models.values()]
 
 
 @dataclass(frozen=True)

@@ -168,10 +168,9 @@ def _tuning_or_race(record: RunRecord, place: Path) -> None:
     from rich.console import Console
 
     from jtcse.core.run import Workspace
-    from jtcse.experiments.race.command import run_race
-    from jtcse.experiments.race.running import default_jobs
     from jtcse.experiments.stages import prepare_data, starting_encoder
     from jtcse.experiments.tuning import tune
+    from jtcse.pipeline.race import run_race
 
     run = run_of(record, Workspace(place))
     if record.run == "tuning":
@@ -180,7 +179,7 @@ def _tuning_or_race(record: RunRecord, place: Path) -> None:
     if not run.workspace.model("start").is_dir():
         prepare_data(run)
         starting_encoder(run)
-    run_race(run, None, default_jobs(run), Console(highlight=False))
+    run_race(run, None, None, Console(highlight=False))
 
 
 def _execute(root: Path, notebook: Notebook, record: RunRecord, place: Path) -> None:

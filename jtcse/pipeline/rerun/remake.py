@@ -33,15 +33,17 @@ Records = Mapping[str, RunRecord]
 
 
 def settings_of(record: RunRecord) -> Settings:
-    """A record's settings with its number of threads and its number format; what it lacks is the profile's."""
+    """A record's settings with its number of threads and its number format; what it lacks is the profile's.
+
+    A record that does not say its format is older than the saying; those that are committed are of a machine without bf16: fp32.
+    """
     from jtcse.core.config import load_settings
     from jtcse.paper.ledger.all_records import changed_settings
 
     changed = changed_settings(record)
     turned = {name: here for name, (here, there) in changed.items() if ... not in (here, there)}
     turned["run.threads"] = record.provenance.threads
-    if record.provenance.number_format:
-        turned["run.precision"] = record.provenance.number_format
+    turned["run.precision"] = record.provenance.number_format or "fp32"
     return load_settings(record.profile, turned)
 
 

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.core.device import number_format, products_in
+from jtcse.core.device import products_in
 from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import new_folder
 from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import load_tower, save_tower, usable_positions
-from jtcse.encoders.packed import packed
 from jtcse.encoders.pooling import BESIDE_LAST, POOLINGS, pool
 
 DESCRIPTION = "jtcse.json"
@@ -70,9 +69,8 @@ class TowerEncoder:
         vectors = np.empty((len(distinct), self.width), dtype=np.float32)
         training = self.model.training
         self.model.eval()
-        with packed(self.model, number_format(self.precision), sum(map(len, ids))):
-            for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
-                vectors[rows] = self._encode_batch(tokens, mask)
+        for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
+            vectors[rows] = self._encode_batch(tokens, mask)
         self.model.train(training)
         if self.unit:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -103,18 +103,13 @@ class _Alive(TorchDispatchMode):
         for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
                 storage = tensor.untyped_storage()
-                self._meet(storage, storage.data_ptr(), storage.nbytes(), given)
-            elif isinstance(tensor, torch.Tensor):  # packed weights, whose place nobody is told
-                self._meet(tensor, -id(tensor), tensor.numel() * tensor.element_size(), given)
+                place, size = storage.data_ptr(), storage.nbytes()
+                if size and place not in given and place not in self._known:  # neither a view nor a change in place
+                    self._known.add(place)
+                    self.now += size
+                    self.most = max(self.most, self.now)
+                    weakref.finalize(storage, self._lose, place, size)
         return result
-
-    def _meet(self, held: Any, place: int, size: int, given: set[int]) -> None:
-        if place in given or place in self._known or not size:  # a view or a change in place
-            return
-        self._known.add(place)
-        self.now += size
-        self.most = max(self.most, self.now)
-        weakref.finalize(held, self._lose, place, size)
 
     def _lose(self, place: int, size: int) -> None:
         self._known.discard(place)

@@ -5,7 +5,6 @@ A saved folder holds the stock tower, ``map.safetensors`` and ``jtcse.json``. Si
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import new_folder
-from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder
+from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, save_tower
 
 MAP = "map.safetensors"
@@ -75,12 +74,11 @@ class MappedEncoder(TowerEncoder):
             UserError: NaN or infinite weights.
         """
         check_weights(self.mapping, "the map to be saved")
-        described = {"format": 1, "system": self.system, "pooling": self.pooling, "max_length": self.max_length}
+        shape = {"pooling": self.pooling, "max_length": self.max_length}
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
             save_file({name: t.detach().contiguous() for name, t in self.mapping.state_dict().items()}, fresh / MAP)
-            text = json.dumps(described | {"plan": self.mapping.plan}, indent=1)
-            (fresh / DESCRIPTION).write_text(text + "\n", encoding="utf8")
+            describe(fresh, system=self.system, **shape, plan=self.mapping.plan)
 
 
 def open_mapped(

@@ -6,7 +6,6 @@ Sizes: n sentences, l tokens, d width.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import new_folder
-from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder
+from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder, describe
 from jtcse.encoders.loading import load_tower, save_tower
 
 MASK = "[MASK]"
@@ -145,10 +144,9 @@ class TemplateEncoder(TowerEncoder):
 
     def save(self, folder: Path | str) -> None:
         """Write the stock tower and the description with the template."""
-        described = {"format": 1, "system": self.system, "max_length": self.max_length, **self.read}
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
-            (fresh / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf8")
+            describe(fresh, system=self.system, max_length=self.max_length, **self.read)
 
 
 def open_kept(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:

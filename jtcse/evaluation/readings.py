@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from jtcse.data.pairs import PairSet, evenly_spaced
-from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity
+from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity, unit
 from jtcse.evaluation.statistics.spearman import middle
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
 
 def _alignments(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
     """Eq. 16 of all pairs and of resampled ones, (n, d), (n, d), (resamples, n) -> (resamples,)."""
-    apart = np.sum((_unit(first) - _unit(second)) ** 2, axis=1)
+    apart = np.sum((unit(first) - unit(second)) ** 2, axis=1)
     return alignment(first, second), counts @ apart / counts.sum(axis=1)
 
 
@@ -156,15 +156,11 @@ def _uniformities(vectors: np.ndarray, counts: np.ndarray, t: float = 2.0) -> tu
 
     A sentence is never its own partner, however often it was drawn.
     """
-    units = _unit(vectors)
+    units = unit(vectors)
     kernel = np.exp(-t * (2 - 2 * units @ units.T))
     np.fill_diagonal(kernel, 0)
     total = np.einsum("rn,rn->r", counts @ kernel, counts)
     return uniformity(vectors, t), np.log(total / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def orders(found: Found) -> pandas.DataFrame:

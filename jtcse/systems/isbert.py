@@ -142,10 +142,7 @@ class ConvolvedEncoder(TowerEncoder):
             save_tower(self.model, self.tokenizer, fresh / TOWER)
             weights = {name: tensor.contiguous().cpu() for name, tensor in self.convolutions.state_dict().items()}
             save_file(weights, fresh / CONVOLUTIONS)
-            describe(fresh, [TOWER], [1.0], self)
-            place = fresh / DESCRIPTION
-            told = {**json.loads(place.read_text(encoding="utf8")), "system": "isbert"}
-            place.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+            describe(fresh, towers=[TOWER], weights=[1.0], **self.described(), system="isbert")
 
 
 def make(shop: Trainer) -> Encoder:

@@ -23,7 +23,7 @@ class SentenceObjective:
     """Base of an objective whose views are texts; a subclass gives ``views`` or ``batch``, and ``parts``.
 
     Args:
-        module: all that is trained.
+        module: all that is trained; ``module(batch)`` gives named tensors (v, n, ...) of the process's own sentences.
         tokenizer: of its towers.
         corpus: sentences, or pairs of a sentence and its other view.
         settings: of the training.
@@ -44,8 +44,12 @@ class SentenceObjective:
         return [self.sentences(rows)] * self.copies
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:
-        """The views of some sentences, tokenised."""
+        """The views of some sentences, tokenised; each sentence's randomness comes from (seed, row) alone."""
         return make_batch(self.views(rows, seed), self.tokenizer, self.settings.max_length, self.settings.length_groups)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """Named parts of the loss, from the tensors of all processes together; the loss is their sum."""
+        raise NotImplementedError
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, with special tokens, for views that change tokens and not words."""

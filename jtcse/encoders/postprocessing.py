@@ -28,29 +28,15 @@ class MappedEncoder(TowerEncoder):
     """A stock tower, a pooling, and a map of the pooled vectors.
 
     Args:
+        plain: the encoder before the map; it stays as it is.
         mapping: module (n, d) -> (n, k) in float32, with ``width`` (k) and ``plan``, by which its class builds it again.
         system: module of ``jtcse/systems`` whose ``open_saved`` opens what is saved.
     """
 
-    def __init__(
-        self,
-        model,
-        tokenizer,
-        mapping: nn.Module,
-        system: str,
-        *,
-        pooling: str,
-        max_length: int | None = None,
-        precision: str = "fp32",
-    ) -> None:
-        super().__init__(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
-        self.mapping, self.system = mapping.to(next(model.parameters()).device), system
-
-    @classmethod
-    def behind(cls, plain: TowerEncoder, mapping: nn.Module, system: str) -> MappedEncoder:
-        """An encoder as it is, with a map behind it."""
+    def __init__(self, plain: TowerEncoder, mapping: nn.Module, system: str) -> None:
         shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
-        return cls(plain.model, plain.tokenizer, mapping, system, **shape)
+        super().__init__(plain.model, plain.tokenizer, **shape)
+        self.mapping, self.system = mapping.to(plain.device), system
 
     @property
     def width(self) -> int:
@@ -106,7 +92,8 @@ def open_mapped(
             f"{folder / DESCRIPTION} does not describe the map in {MAP} beside it ({type(error).__name__}: {first}); "
             "save the model again"
         ) from error
-    return MappedEncoder(*load_tower(folder), mapping, described["system"], precision=precision, **settings)
+    plain = TowerEncoder(*load_tower(folder), precision=precision, **settings)
+    return MappedEncoder(plain, mapping, described["system"])
 
 
 def moments(

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,11 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from jtcse.core.errors import UserError
+from jtcse.core.record import Metric
 from jtcse.encoders.batches import MEMORY
 from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
-
-if TYPE_CHECKING:
-    from jtcse.core.record import Metric
 
 FEWEST = 9
 """Rounds from which on the order statistics bound a median with 95 % confidence, with some to spare (6 would do)."""
@@ -139,8 +137,6 @@ def speed_metrics(
     taken: Mapping[str, np.ndarray], held: Mapping[str, Mapping[str, float]], sentences: int
 ) -> list[Metric]:
     """Sentences a second (median over rounds, its interval) and memory as metrics ``cost/<system>/...``."""
-    from jtcse.core.record import Metric
-
     metrics = []
     for name, seconds in taken.items():
         found = middle(sentences / seconds)

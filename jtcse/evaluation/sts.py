@@ -19,13 +19,12 @@ import numpy as np
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
+from jtcse.core.record import Metric
 from jtcse.data.pairs import PairSet
 from jtcse.evaluation.statistics.spearman import Estimate, bootstrap_average, bootstrap_spearman, spearman
 
 if TYPE_CHECKING:
-    from jtcse.core.record import Metric
     from jtcse.encoders.encoder import Encoder
-    from jtcse.evaluation.statistics.spearman import Estimate
 
 ROWS_AT_ONCE = 4096  # pairs whose vectors are held in float64 together
 
@@ -154,6 +153,4 @@ def _checked(vectors: np.ndarray, n: int) -> np.ndarray:
 
 def metric(name: str, estimate: Estimate | TaskScore, n: int) -> Metric:
     """A score or difference with its interval as a metric of the run record; ``n``: pairs."""
-    from jtcse.core.record import Metric
-
     return Metric(name=name, value=estimate.points, n=n, low=estimate.low, high=estimate.high)

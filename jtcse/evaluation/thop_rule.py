@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from jtcse.core.record import Metric
 from jtcse.evaluation.cost import GIGA, Shape, closed_form
-
-if TYPE_CHECKING:
-    from jtcse.core.record import Metric
 
 TOKENS = 64
 """The maximum length of the authors' scripts, and the one at which the printed costs are nearly met."""
@@ -70,8 +66,6 @@ def table7_metrics() -> list[Metric]:
 
     They are counts: no profile, machine or seed changes them. ``n`` is the number of tokens.
     """
-    from jtcse.core.record import Metric
-
     one = by_thop(Shape(), TOKENS) / GIGA
     return [
         Metric(name=f"table7/{model}/gmac", value=count * one, unit="GMAC", n=TOKENS) for model, count in TOWERS.items()

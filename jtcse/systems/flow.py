@@ -147,7 +147,7 @@ def make(shop: Trainer) -> MappedEncoder:
     with seeded(shop.stream("flow")):
         flow = SentenceFlow(len(mean), s.flow_steps, s.flow_width, s.coupling)
     flow.standardise(mean, np.sqrt(np.diag(covariance).clip(min=0)))
-    encoder = MappedEncoder.behind(plain, flow, SYSTEM)
+    encoder = MappedEncoder(plain, flow, SYSTEM)
     return shop.train(BERTFlow(encoder, shop.corpus, s), encoder)
 
 

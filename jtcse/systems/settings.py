@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from statistics import median_high
 from typing import Any, Literal
 
 import yaml
@@ -134,18 +135,13 @@ def system_settings(name: str, settings: Settings, profile: str, changes: Mappin
     if settings.scale == "smaller":
         race = settings.race
         values |= {key: value for key, value in race.model_dump(mode="json").items() if key in BUDGET}
-        values |= {"learning_rate": middle(race.rates) * (fragment(name).rate_factor or 1)}
+        values |= {"learning_rate": median_high(race.rates) * (fragment(name).rate_factor or 1)}
         values |= {**fragment(name).values["smaller"], **fragment(name).values.get(profile, {})}
     schema = module_of(name).Settings
     for key in changes or {}:
         if key not in schema.model_fields:
             raise unknown(f"setting of {name}", key, schema.model_fields)
     return checked(schema, json.loads(json.dumps({**values, **(changes or {})})))
-
-
-def middle(rates: list[float]) -> float:
-    """The rate in the middle of those that are tried."""
-    return sorted(rates)[len(rates) // 2]
 
 
 def backbone_of(encoder: str) -> Backbone:

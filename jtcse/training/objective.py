@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from jtcse.core.config import Training
-from jtcse.data.views import View
 from jtcse.encoders.batches import Batch, Tower, batch_of, make_batch, token_ids
 
 
@@ -80,13 +79,6 @@ class TowerObjective(SentenceObjective):
     def build(model, head: nn.Module, tokenizer, settings: Training) -> nn.Module:
         """All that is trained."""
         return Tower(model, head)
-
-
-def two_views(items: Sequence, rows: np.ndarray, view: View, seed: int) -> list[list[str]]:
-    """Both views of some items of a corpus: a corpus of pairs brings its second view, otherwise ``view`` makes it."""
-    if items and isinstance(items[0], tuple):
-        return [[first for first, _ in items], [second for _, second in items]]
-    return [list(items), [view(text, draws(seed, row)) for row, text in zip(rows, items, strict=True)]]
 
 
 def draws(seed: int, row: int, name: int = 0) -> np.random.Generator:

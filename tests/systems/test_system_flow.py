@@ -13,6 +13,7 @@ import torch
 import zoo
 
 from jtcse.core.errors import UserError
+from jtcse.encoders.encoder import TowerEncoder
 from jtcse.encoders.postprocessing import MappedEncoder
 from jtcse.systems.flow import BERTFlow, SentenceFlow
 from jtcse.systems.opening import open_model
@@ -69,7 +70,7 @@ def an_objective(shop) -> BERTFlow:
     flow = SentenceFlow(model.config.hidden_size, 3, 8, "additive")
     for weight in flow.parameters():
         torch.nn.init.normal_(weight, std=0.1)
-    encoder = MappedEncoder(model, tokenizer, flow, "flow", pooling="first_last", precision="fp32")
+    encoder = MappedEncoder(TowerEncoder(model, tokenizer, pooling="first_last"), flow, "flow")
     return BERTFlow(encoder, shop.corpus, shop.settings)
 
 

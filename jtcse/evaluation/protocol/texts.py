@@ -48,11 +48,6 @@ class Task:
         return replace(self, first=[change(s) for s in self.first], second=[change(s) for s in self.second])
 
 
-def lower(text: str) -> str:
-    """All letters small."""
-    return text.lower()
-
-
 def joined(text: str) -> str:
     """Without the blanks that tokenised files have around punctuation: ``don ' t go , he said .`` -> ``don't go, he said.``"""
     text = re.sub(rf"\s+({AFTER})", r"\1", text)
@@ -70,7 +65,7 @@ def closed(text: str) -> str:
     return text if re.search(r"[.!?][\"')\]\s]*$", text) else text.rstrip() + " ."
 
 
-REWRITINGS: dict[str, Callable[[str], str]] = {"lower": lower, "joined": joined, "spaced": spaced, "closed": closed}
+REWRITINGS: dict[str, Callable[[str], str]] = {"lower": str.lower, "joined": joined, "spaced": spaced, "closed": closed}
 
 
 @dataclass(frozen=True)

@@ -72,18 +72,12 @@ def make_template(text: str, tokenizer, apart: bool = False) -> Template:
             )
     before, after = SENTENCE.split(text.replace(MASK, tokenizer.mask_token))
     lead = " " if before.endswith(" ") and not apart else ""
-    first, last = _ends(tokenizer)
+    first, last = tokenizer("")["input_ids"]  # the special tokens around a text
     heads, tails = _pieces([before.rstrip(" ") if lead else before, after], tokenizer)
     heads, tails = [first, *heads], [*tails, last]
     inside = tokenizer.mask_token_id in tails
     place = tails.index(tokenizer.mask_token_id) - len(tails) if inside else heads.index(tokenizer.mask_token_id)
     return Template(heads, tails, place, lead)
-
-
-def _ends(tokenizer) -> tuple[int, int]:
-    """The special tokens around a text."""
-    first, last = tokenizer("")["input_ids"]
-    return first, last
 
 
 def _pieces(texts: Sequence[str], tokenizer) -> list[list[int]]:

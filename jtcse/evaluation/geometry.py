@@ -172,7 +172,7 @@ def layer_states(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[lis
         output = model(**inputs, output_attentions=True, output_hidden_states=True)
         projections = [layer.attention.self.value for layer in layers]
         contexts = [
-            attention @ _heads(project(state), attention.shape[1])
+            attention @ project(state).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
             for attention, project, state in zip(output.attentions, projections, output.hidden_states, strict=False)
         ]
     return list(output.attentions), contexts
@@ -189,11 +189,6 @@ def _visible_attention(model: PreTrainedModel) -> Iterator[None]:
     finally:
         model.set_attn_implementation(kernel)
         model.train(training)
-
-
-def _heads(values: Tensor, heads: int) -> Tensor:
-    """(n, l, h * d_h) -> (n, h, l, d_h)."""
-    return values.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _real_tokens(mask: Tensor) -> torch.BoolTensor:

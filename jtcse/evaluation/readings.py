@@ -135,14 +135,10 @@ def _sentences(reading: Reading, pairs: PairSet) -> tuple[list[str], list[str], 
 def _once(done: dict, key: tuple, of: Callable, vectors: list[np.ndarray], resamples: int, seed: int):
     """A value and its draws, computed once; every system draws the same pairs or sentences."""
     if key not in done:
-        counts = _counts(len(vectors[0]), resamples, np.random.default_rng(seed))
-        done[key] = of(*vectors, counts)
+        n = len(vectors[0])
+        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+        done[key] = of(*vectors, counts)  # (resamples, n): how often each is drawn in each resample
     return done[key]
-
-
-def _counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of n things is drawn in each resample: (resamples, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def _alignments(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jtcse.core.device import forced
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice, unknown
 
 UNTRAINED = "checkpoints"  # the scale of profiles that score released weights
 Pooling = Literal["cls", "mean", "avg", "pooler", "first_last", "first_last_1", "last_two"]
@@ -277,8 +277,7 @@ def load_settings(profile: str, overrides: Mapping[str, Any] | None = None, *, a
     Raises:
         UserError: unknown profile or setting (with the nearest valid one), wrong type or range.
     """
-    if profile not in profiles():
-        raise unknown("profile", profile, profiles())
+    check_choice("profile", profile, profiles())
     values = _merge(_read("base"), _read(profile))
     if not as_filed and forced():
         values["run"]["precision"] = forced()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.files import write_atomically
 from jtcse.core.hub import unreachable
 from jtcse.data import senteval
@@ -200,13 +200,11 @@ def _mteb_columns(task: str, split: str, folder: Path | None) -> tuple[list[str]
 
 def _source(source: str, folder: Path | None) -> Source:
     sources = {GENERATED: _generated, "senteval": _senteval, "mteb": _mteb}
-    if source not in sources:
-        raise unknown("pair source", source, sources)
+    check_choice("pair source", source, sources)
     return sources[source](folder)
 
 
 def _chosen(names: list[str] | None, valid: Sequence[str]) -> list[str]:
     for name in names or []:
-        if name not in valid:
-            raise unknown("task", name, valid)
+        check_choice("task", name, valid)
     return list(valid) if names is None else [name for name in valid if name in names]

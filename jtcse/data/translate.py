@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.files import write_atomically
 from jtcse.core.hub import nothing_sent, unreachable
 from jtcse.data.corpus import PairCorpus, write_pairs
@@ -87,8 +87,7 @@ def round_trip(
 
 
 def _route(language: str, models: tuple[str, str] | None) -> Route:
-    if language not in ROUTES:
-        raise unknown("language of a round trip", language, ROUTES)
+    check_choice("language of a round trip", language, ROUTES)
     return Route(*models, ROUTES[language].prefix) if models else ROUTES[language]
 
 

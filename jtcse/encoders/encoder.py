@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from jtcse.core.device import products_in
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.files import new_folder
 from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import load_tower, save_tower, usable_positions
@@ -50,8 +50,7 @@ class TowerEncoder:
         precision: str = "fp32",
         unit: bool = False,
     ) -> None:
-        if pooling not in POOLINGS:
-            raise unknown("pooling", pooling, POOLINGS)
+        check_choice("pooling", pooling, POOLINGS)
         if pooling == "pooler" and getattr(model, "pooler", None) is None:
             raise UserError(
                 "pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'"

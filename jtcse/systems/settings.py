@@ -29,7 +29,7 @@ import yaml
 from pydantic import Field
 
 from jtcse.core.config import LearningRate, Pooling, Rate, Settings, Training, checked
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice, unknown
 
 Backbone = Literal["bert", "roberta"]
 HALVES: dict[Backbone, str] = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
@@ -79,8 +79,7 @@ def fragment(name: str) -> Fragment:
     text = files("jtcse").joinpath(f"{FOLDER}/{name}.yaml").read_text(encoding="utf8")
     values = yaml.safe_load(text) or {}
     for section in values:
-        if section not in SECTIONS:
-            raise unknown(f"section of {name}.yaml", section, SECTIONS)
+        check_choice(f"section of {name}.yaml", section, SECTIONS)
     sources = _sources(text)
     for setting in values.get("paper") or {}:
         if setting not in sources:
@@ -139,8 +138,7 @@ def system_settings(name: str, settings: Settings, profile: str, changes: Mappin
         values |= {**fragment(name).values["smaller"], **fragment(name).values.get(profile, {})}
     schema = module_of(name).Settings
     for key in changes or {}:
-        if key not in schema.model_fields:
-            raise unknown(f"setting of {name}", key, schema.model_fields)
+        check_choice(f"setting of {name}", key, schema.model_fields)
     return checked(schema, json.loads(json.dumps({**values, **(changes or {})})))
 
 

@@ -7,7 +7,6 @@ every interval and every comparison of two systems needs them.
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jtcse.core.errors import UserError
-from jtcse.core.files import write_atomically
+from jtcse.core.files import new_file
 from jtcse.core.record import Metric
 from jtcse.data.pairs import PairSet
 from jtcse.evaluation.statistics.spearman import Estimate, bootstrap_average, bootstrap_spearman, spearman
@@ -93,9 +92,8 @@ def save_scores(path: Path | str, scores: Mapping[str, TaskScore]) -> None:
         arrays[f"{name}/similarity"] = score.similarity
         arrays[f"{name}/gold"] = score.gold
         arrays[f"{name}/points_low_high"] = np.array([score.points, score.low, score.high])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
+    with new_file(path) as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_scores(path: Path | str) -> dict[str, TaskScore]:

@@ -44,7 +44,7 @@ def test_the_squared_error_is_the_formulas(tmp_path: Path) -> None:
     h, target = zoo.rows(found["h"][0]), zoo.rows(found["teacher_1"][0])
     squares = [(a - b) ** 2 for one, other in zip(h, target, strict=True) for a, b in zip(one, other, strict=True)]
     assert loss.item() == pytest.approx(sum(squares) / len(squares), abs=1e-9)
-    assert np.allclose(target, made.module._teacher[0].encode(made.views(np.arange(6), 5)[0]))
+    assert np.allclose(target, made.module._teachers[0].encode(made.views(np.arange(6), 5)[0]))
 
 
 def test_the_contrastive_loss_is_the_formulas(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_the_contrastive_loss_is_the_formulas(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["jtcse_d", "edfse_d"])
 def test_the_teacher_has_no_gradient_and_does_not_change(name: str, tmp_path: Path) -> None:
     made = objective(tmp_path, name)
-    towers = [tower.model for tower in made.module._teacher[0].encoders]
+    towers = [tower.model for tower in made.module._teachers[0].encoders]
     before = [small_run.weights(tower) for tower in towers]
     found, loss = zoo.outputs(made)
     assert not found["teacher_1"].requires_grad

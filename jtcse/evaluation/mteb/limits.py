@@ -34,7 +34,7 @@ def differences(task) -> list[Difference]:
     is compared. The statistics are of the data as loaded, after the task's own subsampling.
     """
     statistics = task.metadata.descriptive_stats or {}
-    if not _known(task):
+    if _smaller(task) is None:
         return []
     return [
         Difference(split, subset, what, found.get(what, 0), number)
@@ -68,12 +68,6 @@ def part(task, split: str, subset: str):
 def rows(data) -> int:
     """Rows of a split; BUCC's are a dictionary of lists."""
     return len(data["sentence1"]) if isinstance(data, dict) else len(data)
-
-
-def _known(task) -> bool:
-    from mteb.abstasks import AbsTaskBitextMining, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
-
-    return isinstance(task, (AbsTaskBitextMining, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS))
 
 
 def _expected(task, statistics: dict, subset: str) -> dict[str, int]:
@@ -121,16 +115,8 @@ def cut(task, limit: int) -> None:
     Raises:
         UserError: a task of another kind, or a cross-validated one.
     """
-    from mteb.abstasks import AbsTaskBitextMining, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
-
-    kinds = {
-        AbsTaskClassification: _classified,
-        AbsTaskRetrieval: _queries,
-        AbsTaskBitextMining: _pairs,
-        AbsTaskSTS: _scored,
-    }
-    known = [smaller for kind, smaller in kinds.items() if isinstance(task, kind)]
-    if not known or getattr(task, "is_cross_validation", False):  # its parts would need rules of their own
+    own = _smaller(task)
+    if own is None or getattr(task, "is_cross_validation", False):  # its parts would need rules of their own
         raise UserError(
             f"{task.metadata.name} is of type {task.metadata.type}, and a limit is for classification (not cross-validated), "
             "STS, bitext mining, retrieval and reranking: score it whole, without a limit, or leave it out"
@@ -142,8 +128,21 @@ def cut(task, limit: int) -> None:
             holder, key = part(task, split, subset)
             places[id(holder), key] = holder
     for (_, key), holder in places.items():
-        smaller = _trained_on if key == getattr(task, "train_split", None) else known[0]
+        smaller = _trained_on if key == getattr(task, "train_split", None) else own
         holder[key] = smaller(holder[key], limit, task)
+
+
+def _smaller(task):
+    """What cuts the data of a task's kind; None for kinds that are not known here."""
+    from mteb.abstasks import AbsTaskBitextMining, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
+
+    kinds = {
+        AbsTaskClassification: _classified,
+        AbsTaskRetrieval: _queries,
+        AbsTaskBitextMining: _pairs,
+        AbsTaskSTS: _scored,
+    }
+    return next((smaller for kind, smaller in kinds.items() if isinstance(task, kind)), None)
 
 
 def _first(data, limit: int):

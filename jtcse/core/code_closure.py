@@ -23,11 +23,6 @@ Names = frozenset[str] | None
 Node = tuple[Path, str]  # a part of a file: ON_IMPORT, or the name of a function or class
 
 
-def module_closure(path: Path, root: Path) -> list[Path]:
-    """The closure of one path; for several of them ask one ``Package``."""
-    return Package(root).closure(path)
-
-
 class Package:
     """The package of a checkout, as its files are now; each is read once, however many closures are asked for."""
 
@@ -37,7 +32,6 @@ class Package:
         self._modules: dict[str, Path] = {}
         self._data: dict[Path, list[Path]] = defaultdict(list)
         self._next: dict[Node, list[Node]] = {}
-        self._read: dict[Path, _Module] = {}
         for file in sorted((root / PACKAGE).rglob("*")):
             if file.suffix == ".py":
                 dotted = ".".join(file.relative_to(root).with_suffix("").parts)
@@ -70,20 +64,15 @@ class Package:
         beside = {data for folder in {file.parent for file in files} for data in self._data.get(folder, ())}
         return sorted((files | beside) - {path})
 
-    def _module(self, path: Path) -> _Module:
-        if path not in self._read:
-            self._read[path] = _read(path)
-        return self._read[path]
-
     def _nodes(self, file: Path, names: Names) -> list[Node]:
-        parts = self._module(file).parts
+        parts = _read(file).parts
         wanted = parts if names is EVERYTHING else {ON_IMPORT, *(names & parts.keys())}
         return [(file, name) for name in wanted]
 
     def _reach(self, node: Node) -> list[Node]:
         """What a part of a file uses directly."""
         if node not in self._next:
-            (file, name), module = node, self._module(node[0])
+            (file, name), module = node, _read(node[0])
             found = self._nodes(file, module.parts[name].mentioned)
             for one in module.parts[name].imports:
                 found += self._imported(one, module, file)

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jtcse.core.device import forced
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice, unknown
 
 UNTRAINED = "checkpoints"  # the scale of profiles that score released weights
 Pooling = Literal["cls", "mean", "avg", "pooler", "first_last", "first_last_1", "last_two"]
@@ -277,9 +277,10 @@ def load_settings(profile: str, overrides: Mapping[str, Any] | None = None, *, a
     Raises:
         UserError: unknown profile or setting (with the nearest valid one), wrong type or range.
     """
-    if profile not in profiles():
-        raise unknown("profile", profile, profiles())
-    values = _merge(_read("base"), _read(profile))
+    check_choice("profile", profile, profiles())
+    values = _read("base")
+    for name, value in _read(profile).items():
+        _turn(values, name, value)
     if not as_filed and forced():
         values["run"]["precision"] = forced()
     for name, value in (overrides or {}).items():
@@ -333,15 +334,6 @@ def _number(value: Any) -> Any:
 
 def _read(name: str) -> dict[str, Any]:
     return yaml.safe_load(files("jtcse").joinpath(f"profiles/{name}.yaml").read_text(encoding="utf8"))
-
-
-def _merge(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in other.items():
-        merged[key] = (
-            _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
-        )
-    return merged
 
 
 def _turn(values: dict[str, Any], name: str, value: Any) -> None:

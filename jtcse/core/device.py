@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jtcse.core import threads
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
 
@@ -40,7 +39,7 @@ def device() -> torch.device:
     """The GPU if there is one, else the CPU."""
     import torch
 
-    threads.apply()  # a run may have said how many before torch was imported
+    apply_threads()  # a run may have said how many before torch was imported
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -63,6 +62,33 @@ def matrix_rate(dtype: torch.dtype, size: int = 512, seconds: float = 0.02) -> f
             torch.cuda.synchronize()
         done += 1
     return 2e-9 * size**3 * done / passed
+
+
+# -- threads, said before torch is imported: a page that trains nothing never waits for it ------------------------
+
+_wanted: int | None = None
+
+
+def take_threads(number: int) -> None:
+    """Have torch take so many threads, now or when it is first asked here where to compute."""
+    global _wanted
+    _wanted = number
+    apply_threads()
+
+
+def apply_threads() -> None:
+    """Tell torch once, where it is imported and a number was given."""
+    global _wanted
+    if _wanted and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(_wanted)
+        _wanted = None
+
+
+def threads() -> int:
+    """Those that torch takes, or would take."""
+    if "torch" in sys.modules:
+        return sys.modules["torch"].get_num_threads()
+    return _wanted or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 # -- which number format -----------------------------------------------------------------------------------------
@@ -155,7 +181,7 @@ def number_format(precision: str) -> torch.dtype:
     """The format of matrix products for a word: auto, bf16 or fp32."""
     import torch
 
-    threads.apply()
+    apply_threads()
     return torch.bfloat16 if decided(precision) == "bf16" else torch.float32
 
 

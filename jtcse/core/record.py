@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from jtcse.core.errors import UserError
+from jtcse.core.errors import UserError, unknown
 from jtcse.core.files import write_atomically
 
 
@@ -89,8 +89,6 @@ class RunRecord(Part):
         Raises:
             UserError: the record has no such metric.
         """
-        from jtcse.core.errors import unknown
-
         for metric in self.metrics:
             if metric.name == name:
                 return metric

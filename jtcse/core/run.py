@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from jtcse.core import threads
 from jtcse.core.config import Settings, load_settings
-from jtcse.core.device import decided_once, instructions
+from jtcse.core.device import decided_once, instructions, take_threads, threads
 from jtcse.core.errors import UserError
 from jtcse.core.files import ROOT, sha256
 from jtcse.core.record import Metric, Provenance, RunRecord, write_record
@@ -67,7 +66,7 @@ class Run:
         precision = decided_once(settings.run.precision, workspace.root)
         self.settings = settings.model_copy(update={"run": settings.run.model_copy(update={"precision": precision})})
         if settings.run.threads:
-            threads.take(settings.run.threads)
+            take_threads(settings.run.threads)
         self._clock, self._started = time.perf_counter(), datetime.now(UTC)
 
     def text(self) -> Path:
@@ -128,7 +127,7 @@ class Run:
             peak_memory_mib=peak_memory(),
             device=device_name(),
             machine=f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
-            threads=threads.taken(),
+            threads=threads(),
             number_format=self.settings.run.precision,
             scored_in="fp32",
             instructions=instructions(),

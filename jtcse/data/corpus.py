@@ -6,17 +6,15 @@ use and again when the text has changed), and ``<name>.notes``, what cleaning ha
 
 from __future__ import annotations
 
-import functools
 import mmap
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
 from jtcse.core.errors import UserError
-from jtcse.core.files import new_file, sha256, write_atomically
+from jtcse.core.files import new_file, write_atomically
 from jtcse.data.pairs import evenly_spaced
 from jtcse.data.sources import clean, read_source
 
@@ -47,10 +45,6 @@ class LineCorpus(Sequence[str]):
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
     def __getitem__(self, row: int | slice) -> str | list[str]:
         if isinstance(row, slice):
             return [self[i] for i in range(*row.indices(len(self)))]
@@ -66,11 +60,6 @@ class LineCorpus(Sequence[str]):
     def __reduce__(self) -> tuple[type[LineCorpus], tuple[Path]]:
         return type(self), (self.path,)
 
-    @functools.cached_property
-    def sha256(self) -> str:
-        """Hex digest of the text file."""
-        return sha256(self.path)
-
     @property
     def notes(self) -> list[str]:
         """What cleaning dropped and cut, one sentence each; empty for a file that was not cleaned here."""
@@ -78,40 +67,22 @@ class LineCorpus(Sequence[str]):
         return notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
 
 
-class PairCorpus(Sequence[tuple[str, str]]):
-    """Lines of two tab-separated cells: a sentence and its round trip through another language.
+class PairCorpus(LineCorpus):
+    """Lines of two tab-separated cells: a sentence and its round trip through another language, ``pairs[i]`` as a tuple.
 
-    ``pairs[i]`` raises a UserError where a line has not exactly two cells.
+    Raises:
+        UserError: as ``LineCorpus``; a line that has not exactly two cells (when that line is read).
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.lines = LineCorpus(path)
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    @overload
-    def __getitem__(self, row: int) -> tuple[str, str]: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[tuple[str, str]]: ...
     def __getitem__(self, row: int | slice) -> tuple[str, str] | list[tuple[str, str]]:
+        found = super().__getitem__(row)
         if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        cells = self.lines[row].split("\t")
+            return found
+        cells = found.split("\t")
         if len(cells) != 2:
-            where = f"{self.lines.path}, line {row % len(self) + 1}"
+            where = f"{self.path}, line {row % len(self) + 1}"
             raise UserError(f"{where}, has {len(cells)} cells; expected a sentence, a tab and its round trip")
         return cells[0], cells[1]
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the text file."""
-        return self.lines.sha256
-
-    @property
-    def notes(self) -> list[str]:
-        """What had to be done while the pairs were written, one sentence each."""
-        return self.lines.notes
 
 
 def open_corpus(spec: str, out: Path | str, *, limit: int | None = None) -> LineCorpus:
@@ -203,15 +174,10 @@ def _line_starts(path: Path) -> np.ndarray:
 
 
 def _write_index(path: Path, index: Path, stamp: list[int]) -> None:
-    """Write the stamp of the text (bytes, nanoseconds) and the starts, block by block."""
+    """Write the stamp of the text (bytes, nanoseconds) and the starts, looked for block by block."""
     text = np.memmap(path, dtype=np.uint8, mode="r")
-    blocks = range(0, len(text), BLOCK)
-    ends = sum(int(np.count_nonzero(text[at : at + BLOCK] == NEWLINE)) for at in blocks)
-    last = [] if text[-1] == NEWLINE else [len(text)]  # the last line may lack its newline
-    head = {"descr": "<i8", "fortran_order": False, "shape": (len(stamp) + 1 + ends + len(last),)}
+    ends = [np.flatnonzero(text[at : at + BLOCK] == NEWLINE) + at + 1 for at in range(0, len(text), BLOCK)]
+    if text[-1] != NEWLINE:  # the last line may lack its newline
+        ends.append([len(text)])
     with new_file(index) as stream:
-        np.lib.format.write_array_header_1_0(stream, head)
-        stream.write(np.array([*stamp, 0], dtype="<i8").tobytes())
-        for at in blocks:
-            stream.write((np.flatnonzero(text[at : at + BLOCK] == NEWLINE) + at + 1).astype("<i8").tobytes())
-        stream.write(np.array(last, dtype="<i8").tobytes())
+        np.save(stream, np.concatenate([[*stamp, 0], *ends]))

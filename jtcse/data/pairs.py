@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.files import write_atomically
 from jtcse.core.hub import unreachable
 from jtcse.data import senteval
@@ -114,15 +115,16 @@ def load_pair_sets(
     Raises:
         UserError: an unknown source or task, files missing or damaged, no hub.
     """
-    read, _ = _readers(source)
-    sets = read(folder, None if names is None else list(names))
-    return {name: pairs.thinned(limit) for name, pairs in sets.items()}
+    valid, read = _source(source, folder)
+    if not valid:
+        raise UserError(f"{folder} holds no pair sets (*.csv); run the data step first")
+    return {name: read(name).thinned(limit) for name in _chosen(None if names is None else list(names), valid)}
 
 
 def load_development(source: str, *, folder: Path | None = None, limit: int | None = None) -> PairSet:
     """The pairs that choose checkpoints: STS-B's development split or ``dev.csv``; arguments as above."""
-    _, read = _readers(source)
-    return read(folder).thinned(limit)
+    _, read = _source(source, folder)
+    return read(DEVELOPMENT).thinned(limit)
 
 
 def save_pair_set(pairs: PairSet, path: Path | str) -> None:
@@ -157,54 +159,30 @@ def read_pair_set(path: Path | str, *, source: str = "file") -> PairSet:
     return PairSet(path.stem, first, second, np.array(gold), source)
 
 
-# -- generated -------------------------------------------------------------------------------------
+# -- sources: names of the tasks, and what reads one of them or the development pairs ----------------
+
+Source = tuple[Sequence[str], Callable[[str], PairSet]]
 
 
-def _generated_folder(folder: Path | None) -> Path:
+def _generated(folder: Path | None) -> Source:
     if folder is None or not Path(folder).is_dir():
         raise UserError(f"the source 'generated' needs a folder of CSV files, not {folder}; run the data step first")
-    return Path(folder)
+    there = sorted(path.stem for path in Path(folder).glob("*.csv") if path.stem != "dev")
+    files = {DEVELOPMENT: "dev"}
+    return there, lambda name: read_pair_set(Path(folder) / f"{files.get(name, name)}.csv", source=GENERATED)
 
 
-def _generated_tasks(folder: Path | None, names: list[str] | None) -> dict[str, PairSet]:
-    folder = _generated_folder(folder)
-    there = sorted(path.stem for path in folder.glob("*.csv") if path.stem != "dev")
-    if not there:
-        raise UserError(f"{folder} holds no pair sets (*.csv); run the data step first")
-    return {name: read_pair_set(folder / f"{name}.csv", source=GENERATED) for name in _chosen(names, there)}
+def _senteval(folder: Path | None) -> Source:
+    members = cache(lambda: senteval.members(folder))
+    parts = {"STS-B": "test split", "SICK-R": "test split", DEVELOPMENT: "development split"}
+    return TASKS, lambda name: PairSet(
+        name, *senteval.task(name, members()), f"SentEval, {parts.get(name, 'all subsets')}"
+    )
 
 
-def _generated_development(folder: Path | None) -> PairSet:
-    return read_pair_set(_generated_folder(folder) / "dev.csv", source=GENERATED)
-
-
-# -- senteval --------------------------------------------------------------------------------------
-
-
-def _senteval_tasks(folder: Path | None, names: list[str] | None) -> dict[str, PairSet]:
-    chosen = _chosen(names, TASKS)
-    members = senteval.members(folder)
-    parts = {"STS-B": "test split", "SICK-R": "test split"}
-    return {
-        name: PairSet(name, *senteval.task(name, members), f"SentEval, {parts.get(name, 'all subsets')}")
-        for name in chosen
-    }
-
-
-def _senteval_development(folder: Path | None) -> PairSet:
-    columns = senteval.task(DEVELOPMENT, senteval.members(folder))
-    return PairSet(DEVELOPMENT, *columns, "SentEval, development split")
-
-
-# -- mteb ------------------------------------------------------------------------------------------
-
-
-def _mteb_tasks(folder: Path | None, names: list[str] | None) -> dict[str, PairSet]:
-    return {name: PairSet(name, *_mteb_columns(name, "test", folder)) for name in _chosen(names, TASKS)}
-
-
-def _mteb_development(folder: Path | None) -> PairSet:
-    return PairSet(DEVELOPMENT, *_mteb_columns("STS-B", "validation", folder))
+def _mteb(folder: Path | None) -> Source:
+    places = {DEVELOPMENT: ("STS-B", "validation")}
+    return TASKS, lambda name: PairSet(name, *_mteb_columns(*places.get(name, (name, "test")), folder))
 
 
 def _mteb_columns(task: str, split: str, folder: Path | None) -> tuple[list[str], list[str], np.ndarray, str]:
@@ -220,21 +198,13 @@ def _mteb_columns(task: str, split: str, folder: Path | None) -> tuple[list[str]
     return first, second, np.array(rows["score"]), f"mteb, {part}"
 
 
-def _readers(source: str) -> tuple[Callable[..., dict[str, PairSet]], Callable[[Path | None], PairSet]]:
-    """What reads the tasks and what reads the development pairs of a source."""
-    readers = {
-        GENERATED: (_generated_tasks, _generated_development),
-        "senteval": (_senteval_tasks, _senteval_development),
-        "mteb": (_mteb_tasks, _mteb_development),
-    }
-    if source not in readers:
-        raise unknown("pair source", source, readers)
-    return readers[source]
+def _source(source: str, folder: Path | None) -> Source:
+    sources = {GENERATED: _generated, "senteval": _senteval, "mteb": _mteb}
+    check_choice("pair source", source, sources)
+    return sources[source](folder)
 
 
-def _chosen(names: list[str] | None, valid: Iterable[str]) -> list[str]:
-    valid = list(valid)
+def _chosen(names: list[str] | None, valid: Sequence[str]) -> list[str]:
     for name in names or []:
-        if name not in valid:
-            raise unknown("task", name, valid)
-    return valid if names is None else [name for name in valid if name in names]
+        check_choice("task", name, valid)
+    return list(valid) if names is None else [name for name in valid if name in names]

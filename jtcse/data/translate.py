@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.files import write_atomically
 from jtcse.core.hub import nothing_sent, unreachable
 from jtcse.data.corpus import PairCorpus, write_pairs
@@ -70,7 +70,9 @@ def round_trip(
     Raises:
         UserError: a language without a route, a model that cannot be had, a full disk.
     """
-    out, route = Path(out), _route(language, models)
+    check_choice("language of a round trip", language, ROUTES)
+    route = Route(*models, ROUTES[language].prefix) if models else ROUTES[language]
+    out = Path(out)
     settings = vars(route) | {"batch_size": batch_size, "beams": beams, "max_length": max_length}
     job = _fingerprint(lines, settings | {"shard": shard, "precision": precision})
     stamp = out.with_name(f"{out.name}.job")
@@ -84,12 +86,6 @@ def round_trip(
     for done in out.parent.glob(f".{out.name}.*.shards"):
         shutil.rmtree(done)
     return pairs
-
-
-def _route(language: str, models: tuple[str, str] | None) -> Route:
-    if language not in ROUTES:
-        raise unknown("language of a round trip", language, ROUTES)
-    return Route(*models, ROUTES[language].prefix) if models else ROUTES[language]
 
 
 def _fingerprint(lines: Sequence[str], settings: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 
 View = Callable[[str, np.random.Generator], str]
 VIEWS = ("dropout", "repetition", "deletion", "crop", "shuffle", "rotation", "reversal", "round_trip")
@@ -38,8 +38,7 @@ def make_view(name: str, rate: float | None = None) -> View:
     Raises:
         UserError: an unknown name or a rate outside 0 to 1.
     """
-    if name not in VIEWS:
-        raise unknown("view", name, VIEWS)
+    check_choice("view", name, VIEWS)
     if name in WHOLE:
         return WHOLE[name]
     if name not in DEFAULT_RATES:

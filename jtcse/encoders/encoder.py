@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jtcse.core.device import number_format, products_in
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.device import products_in
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.files import new_folder
 from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.loading import load_tower, save_tower, usable_positions
-from jtcse.encoders.packed import packed
 from jtcse.encoders.pooling import BESIDE_LAST, POOLINGS, pool
 
 DESCRIPTION = "jtcse.json"
@@ -51,8 +50,7 @@ class TowerEncoder:
         precision: str = "fp32",
         unit: bool = False,
     ) -> None:
-        if pooling not in POOLINGS:
-            raise unknown("pooling", pooling, POOLINGS)
+        check_choice("pooling", pooling, POOLINGS)
         if pooling == "pooler" and getattr(model, "pooler", None) is None:
             raise UserError(
                 "pooling 'pooler' needs a pooler layer, and this tower has none; take another pooling, such as 'cls'"
@@ -70,9 +68,8 @@ class TowerEncoder:
         vectors = np.empty((len(distinct), self.width), dtype=np.float32)
         training = self.model.training
         self.model.eval()
-        with packed(self.model, number_format(self.precision), sum(map(len, ids))):
-            for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
-                vectors[rows] = self._encode_batch(tokens, mask)
+        for rows, tokens, mask in padded(ids, self.tokenizer.pad_token_id, self.device):
+            vectors[rows] = self._encode_batch(tokens, mask)
         self.model.train(training)
         if self.unit:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -107,11 +104,15 @@ class TowerEncoder:
         )
         return pool(output, mask, self.pooling)
 
+    def described(self) -> dict[str, Any]:
+        """How sentences are read, for ``describe``."""
+        return {"pooling": self.pooling, "max_length": self.max_length, "unit": self.unit}
+
     def save(self, folder: Path | str) -> None:
         """Write tower and tokenizer as a stock folder that also opens as a ``SentenceTransformer``."""
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
-            describe(fresh, ["."], [1.0], self)
+            describe(fresh, towers=["."], weights=[1.0], **self.described())
             describe_for_sentence_transformers(fresh, self.model.config.hidden_size, self.pooling, self.max_length)
 
 
@@ -134,7 +135,7 @@ class SumEncoder:
             names = [f"tower_{i + 1}" for i in range(len(self.encoders))]
             for name, tower in zip(names, self.encoders, strict=True):
                 save_tower(tower.model, tower.tokenizer, fresh / name)
-            describe(fresh, names, self.weights, self.encoders[0])
+            describe(fresh, towers=names, weights=self.weights, **self.encoders[0].described())
 
 
 def all_towers(encoder: Encoder) -> list[Encoder]:
@@ -142,17 +143,9 @@ def all_towers(encoder: Encoder) -> list[Encoder]:
     return [tower for one in getattr(encoder, "encoders", ()) for tower in all_towers(one)] or [encoder]
 
 
-def describe(folder: Path, towers: Sequence[str], weights: Sequence[float], encoder: TowerEncoder) -> None:
-    """Write the description by which ``open_encoder`` opens the folder as it was."""
-    settings = {
-        "format": 1,
-        "towers": towers,
-        "weights": weights,
-        "pooling": encoder.pooling,
-        "max_length": encoder.max_length,
-        "unit": encoder.unit,
-    }
-    (folder / DESCRIPTION).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf8")
+def describe(folder: Path, **told: Any) -> None:
+    """Write the description by which ``open_encoder``, or the module of the ``system`` it names, opens the folder as it was."""
+    (folder / DESCRIPTION).write_text(json.dumps({"format": 1, **told}, indent=1) + "\n", encoding="utf8")
 
 
 def open_encoder(

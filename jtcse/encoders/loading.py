@@ -58,17 +58,34 @@ def load_tower(name: str | Path, *, dropout: float | None = None):
     Raises:
         UserError: nothing there, no hub, weights as a pickle only, unusable files, or NaN weights.
     """
-    place = Place.of(name)
     changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    model, report, tokenizer = _loaded(name, "AutoModel", "encoder", "copy or download it again", changes)
+    model.pooler_is_random = any(key.startswith("pooler.") for key in report["missing_keys"])
+    return model, tokenizer
+
+
+def load_masked_model(name: str | Path):
+    """A stock masked-language model with its head, and its tokenizer; what is told of ``load_tower`` holds here too.
+
+    Raises:
+        UserError: as ``load_tower``; a checkpoint without a masked-word head.
+    """
+    missing = "expected a checkpoint with its masked-word head: take another one"
+    model, _, tokenizer = _loaded(name, "AutoModelForMaskedLM", "masked-language model", missing, {})
+    return model, tokenizer
+
+
+def _loaded(name: str | Path, kind: str, word: str, if_weights_lack: str, changes: dict):
+    """(model on this run's device in eval mode, report of loading, tokenizer), whole and finite."""
+    place, what = Place.of(name), f"{word} {name}"
     with _said_once(name):
         try:
-            model, report, tokenizer = _stock(place, changes)
+            model, report, tokenizer = _stock(place, kind, changes)
         except (OSError, ValueError, RuntimeError) as error:
-            model, report, tokenizer = _stock(_elsewhere(place, error), changes)
-    _check_whole(model, report, tokenizer, f"encoder {name}")
-    check_weights(model, f"encoder {name}")
-    model.pooler_is_random = any(key.startswith("pooler.") for key in report["missing_keys"])
-    return model.to(device()).eval(), tokenizer
+            model, report, tokenizer = _stock(_elsewhere(place, word, error), kind, changes)
+    _check_whole(model, report, tokenizer, what, if_weights_lack)
+    check_weights(model, what)
+    return model.to(device()).eval(), report, tokenizer
 
 
 def load_weights(name: str | Path) -> dict[str, Tensor]:
@@ -82,12 +99,12 @@ def load_weights(name: str | Path) -> dict[str, Tensor]:
     place = Place.of(name)
     path = file_at(place, SAFE[0])
     with _said_once(name):
-        return load_file(path or file_at(_elsewhere(place, FileNotFoundError(f"no {SAFE[0]}")), SAFE[0]))
+        return load_file(path or file_at(_elsewhere(place, "encoder", FileNotFoundError(f"no {SAFE[0]}")), SAFE[0]))
 
 
-def _stock(place: Place, changes: dict):
+def _stock(place: Place, kind: str, changes: dict):
     """(model, report of loading, tokenizer) of safetensors at a place."""
-    from transformers import AutoModel, AutoTokenizer
+    import transformers
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -97,15 +114,15 @@ def _stock(place: Place, changes: dict):
     settings = {"use_safetensors": True, "dtype": torch.float32, "ignore_mismatched_sizes": True, **changes}
     try:
         with nothing_sent():
-            model, report = AutoModel.from_pretrained(
+            model, report = getattr(transformers, kind).from_pretrained(
                 place.name, output_loading_info=True, **place.arguments(), **settings
             )
-            return model, report, AutoTokenizer.from_pretrained(place.name, **place.arguments())
+            return model, report, transformers.AutoTokenizer.from_pretrained(place.name, **place.arguments())
     finally:
         logging.set_verbosity(loud)
 
 
-def _elsewhere(place: Place, error: Exception) -> Place:
+def _elsewhere(place: Place, word: str, error: Exception) -> Place:
     """Where else the weights may be had that could not be had from a place; else the error says what is wrong there."""
     try:
         other = with_safetensors(place)
@@ -114,11 +131,11 @@ def _elsewhere(place: Place, error: Exception) -> Place:
     except Exception as silent:
         other = in_cache(place)
         if other is None:
-            raise unreachable(f"encoder {str(place)!r} (no such folder here either)", error) from silent
+            raise unreachable(f"{word} {str(place)!r} (no such folder here either)", error) from silent
     if place.folder:
-        raise UserError(f"folder {place} does not open as a stock encoder ({str(error).splitlines()[0]})") from error
+        raise UserError(f"folder {place} does not open as a stock {word} ({str(error).splitlines()[0]})") from error
     if other == place:
-        raise unreachable(f"encoder {str(place)!r} (no such folder here either)", error) from error
+        raise unreachable(f"{word} {str(place)!r} (no such folder here either)", error) from error
     return other
 
 
@@ -133,7 +150,7 @@ def _said_once(name: str | Path) -> Iterator[None]:
         raise
 
 
-def _check_whole(model, report: dict, tokenizer, what: str) -> None:
+def _check_whole(model, report: dict, tokenizer, what: str, if_weights_lack: str) -> None:
     """Refuse what stock loading makes up in silence: random weights (but for a pooler) and a tokenizer that does not fit."""
     if report["mismatched_keys"]:
         name, found, expected = sorted(report["mismatched_keys"])[0]
@@ -143,7 +160,7 @@ def _check_whole(model, report: dict, tokenizer, what: str) -> None:
         )
     lost = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if lost:
-        raise UserError(f"{what} lacks {len(lost)} of its weights, {lost[0]} among them; copy or download it again")
+        raise UserError(f"{what} lacks {len(lost)} of its weights, {lost[0]} among them; {if_weights_lack}")
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise UserError(
             f"{what} has a tokenizer without a vocabulary; copy its tokenizer files as well or download it again"

@@ -5,7 +5,6 @@ A saved folder holds the stock tower, ``map.safetensors`` and ``jtcse.json``. Si
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import new_folder
-from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder
+from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, save_tower
 
 MAP = "map.safetensors"
@@ -29,29 +28,15 @@ class MappedEncoder(TowerEncoder):
     """A stock tower, a pooling, and a map of the pooled vectors.
 
     Args:
+        plain: the encoder before the map; it stays as it is.
         mapping: module (n, d) -> (n, k) in float32, with ``width`` (k) and ``plan``, by which its class builds it again.
         system: module of ``jtcse/systems`` whose ``open_saved`` opens what is saved.
     """
 
-    def __init__(
-        self,
-        model,
-        tokenizer,
-        mapping: nn.Module,
-        system: str,
-        *,
-        pooling: str,
-        max_length: int | None = None,
-        precision: str = "fp32",
-    ) -> None:
-        super().__init__(model, tokenizer, pooling=pooling, max_length=max_length, precision=precision)
-        self.mapping, self.system = mapping.to(next(model.parameters()).device), system
-
-    @classmethod
-    def behind(cls, plain: TowerEncoder, mapping: nn.Module, system: str) -> MappedEncoder:
-        """An encoder as it is, with a map behind it."""
+    def __init__(self, plain: TowerEncoder, mapping: nn.Module, system: str) -> None:
         shape = {"pooling": plain.pooling, "max_length": plain.max_length, "precision": plain.precision}
-        return cls(plain.model, plain.tokenizer, mapping, system, **shape)
+        super().__init__(plain.model, plain.tokenizer, **shape)
+        self.mapping, self.system = mapping.to(plain.device), system
 
     @property
     def width(self) -> int:
@@ -75,12 +60,11 @@ class MappedEncoder(TowerEncoder):
             UserError: NaN or infinite weights.
         """
         check_weights(self.mapping, "the map to be saved")
-        described = {"format": 1, "system": self.system, "pooling": self.pooling, "max_length": self.max_length}
+        shape = {"pooling": self.pooling, "max_length": self.max_length}
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
             save_file({name: t.detach().contiguous() for name, t in self.mapping.state_dict().items()}, fresh / MAP)
-            text = json.dumps(described | {"plan": self.mapping.plan}, indent=1)
-            (fresh / DESCRIPTION).write_text(text + "\n", encoding="utf8")
+            describe(fresh, system=self.system, **shape, plan=self.mapping.plan)
 
 
 def open_mapped(
@@ -108,7 +92,8 @@ def open_mapped(
             f"{folder / DESCRIPTION} does not describe the map in {MAP} beside it ({type(error).__name__}: {first}); "
             "save the model again"
         ) from error
-    return MappedEncoder(*load_tower(folder), mapping, described["system"], precision=precision, **settings)
+    plain = TowerEncoder(*load_tower(folder), precision=precision, **settings)
+    return MappedEncoder(plain, mapping, described["system"])
 
 
 def moments(

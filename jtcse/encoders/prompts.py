@@ -6,7 +6,6 @@ Sizes: n sentences, l tokens, d width.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import new_folder
-from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder
+from jtcse.encoders.encoder import DESCRIPTION, TowerEncoder, describe
 from jtcse.encoders.loading import load_tower, save_tower
 
 MASK = "[MASK]"
@@ -73,18 +72,12 @@ def make_template(text: str, tokenizer, apart: bool = False) -> Template:
             )
     before, after = SENTENCE.split(text.replace(MASK, tokenizer.mask_token))
     lead = " " if before.endswith(" ") and not apart else ""
-    first, last = _ends(tokenizer)
+    first, last = tokenizer("")["input_ids"]  # the special tokens around a text
     heads, tails = _pieces([before.rstrip(" ") if lead else before, after], tokenizer)
     heads, tails = [first, *heads], [*tails, last]
     inside = tokenizer.mask_token_id in tails
     place = tails.index(tokenizer.mask_token_id) - len(tails) if inside else heads.index(tokenizer.mask_token_id)
     return Template(heads, tails, place, lead)
-
-
-def _ends(tokenizer) -> tuple[int, int]:
-    """The special tokens around a text."""
-    first, last = tokenizer("")["input_ids"]
-    return first, last
 
 
 def _pieces(texts: Sequence[str], tokenizer) -> list[list[int]]:
@@ -145,10 +138,9 @@ class TemplateEncoder(TowerEncoder):
 
     def save(self, folder: Path | str) -> None:
         """Write the stock tower and the description with the template."""
-        described = {"format": 1, "system": self.system, "max_length": self.max_length, **self.read}
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh)
-            (fresh / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf8")
+            describe(fresh, system=self.system, max_length=self.max_length, **self.read)
 
 
 def open_kept(folder: Path, described: Mapping[str, Any], precision: str) -> TemplateEncoder:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.method.cross_attention import cael_layers
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def cross_macs(shape: Shape, tokens: int, reading: str, cael_count: int, sentenc
         UserError: unknown reading; a count of CAELs that does not divide the depth.
     """
     times = {"none": 0, "last": 1, "carried": cael_count, "fed": 1}
-    if reading not in times:
-        raise unknown("reading of the cross-attention", reading, list(times))
+    check_choice("reading of the cross-attention", reading, list(times))
     if reading != "none":
         cael_layers(shape.layers, cael_count)
     d, l = shape.width, tokens  # noqa: E741

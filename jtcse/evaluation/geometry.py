@@ -52,7 +52,7 @@ def alignment(first: np.ndarray, second: np.ndarray) -> float:
         first, second: vectors of the two sides, shape (n, d); scaled to length 1 here (the paper speaks of
             the unit hypersphere but does not write the scaling down).
     """
-    return float(np.mean(np.sum((_unit(first) - _unit(second)) ** 2, axis=1)))
+    return float(np.mean(np.sum((unit(first) - unit(second)) ** 2, axis=1)))
 
 
 def uniformity(vectors: np.ndarray, t: float = 2.0, *, rows_at_once: int = 1024) -> float:
@@ -64,7 +64,7 @@ def uniformity(vectors: np.ndarray, t: float = 2.0, *, rows_at_once: int = 1024)
         vectors: distinct sentences, shape (n, d); scaled to length 1 here.
         rows_at_once: rows of the n x n distances held in memory together.
     """
-    units = _unit(vectors)
+    units = unit(vectors)
     n = len(units)
     if n < 2:
         raise UserError(f"uniformity needs at least two vectors, found {n}")
@@ -172,7 +172,7 @@ def layer_states(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[lis
         output = model(**inputs, output_attentions=True, output_hidden_states=True)
         projections = [layer.attention.self.value for layer in layers]
         contexts = [
-            attention @ _heads(project(state), attention.shape[1])
+            attention @ project(state).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
             for attention, project, state in zip(output.attentions, projections, output.hidden_states, strict=False)
         ]
     return list(output.attentions), contexts
@@ -189,11 +189,6 @@ def _visible_attention(model: PreTrainedModel) -> Iterator[None]:
     finally:
         model.set_attn_implementation(kernel)
         model.train(training)
-
-
-def _heads(values: Tensor, heads: int) -> Tensor:
-    """(n, l, h * d_h) -> (n, h, l, d_h)."""
-    return values.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _real_tokens(mask: Tensor) -> torch.BoolTensor:
@@ -229,7 +224,7 @@ def _token_kinds(mask: Tensor, punctuation: Tensor | None) -> dict[str, Tensor]:
     }
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows of (n, d) scaled to length 1, float64."""
     vectors = np.asarray(vectors, dtype=np.float64)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

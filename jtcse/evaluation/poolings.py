@@ -10,7 +10,6 @@ import torch
 from jtcse.core.device import products_in
 from jtcse.encoders.batches import padded, token_ids
 from jtcse.encoders.encoder import TowerEncoder
-from jtcse.encoders.packed import packed
 from jtcse.encoders.pooling import BESIDE_LAST, pool
 
 TOKENS = 4096  # of a batch whose hidden states of all layers are held
@@ -34,7 +33,7 @@ def pooled(towers: Sequence[TowerEncoder], sentences: Sequence[str], poolings: S
     for tower in towers:
         ids = token_ids(sentences, tower.tokenizer, tower.max_length)
         tower.model.eval()
-        with packed(tower.model, torch.float32, sum(map(len, ids))), products_in("fp32", tower.device):
+        with products_in("fp32", tower.device):
             for rows, tokens, mask in padded(ids, tower.tokenizer.pad_token_id, tower.device, TOKENS):
                 output = tower.model(input_ids=tokens, attention_mask=mask, output_hidden_states=deep)
                 for name in found:

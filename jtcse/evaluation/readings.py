@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from jtcse.data.pairs import PairSet, evenly_spaced
-from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity
+from jtcse.evaluation.geometry import alignment, positive_pairs, uniformity, unit
 from jtcse.evaluation.statistics.spearman import middle
 
 if TYPE_CHECKING:
@@ -135,19 +135,15 @@ def _sentences(reading: Reading, pairs: PairSet) -> tuple[list[str], list[str], 
 def _once(done: dict, key: tuple, of: Callable, vectors: list[np.ndarray], resamples: int, seed: int):
     """A value and its draws, computed once; every system draws the same pairs or sentences."""
     if key not in done:
-        counts = _counts(len(vectors[0]), resamples, np.random.default_rng(seed))
-        done[key] = of(*vectors, counts)
+        n = len(vectors[0])
+        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+        done[key] = of(*vectors, counts)  # (resamples, n): how often each is drawn in each resample
     return done[key]
-
-
-def _counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of n things is drawn in each resample: (resamples, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def _alignments(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
     """Eq. 16 of all pairs and of resampled ones, (n, d), (n, d), (resamples, n) -> (resamples,)."""
-    apart = np.sum((_unit(first) - _unit(second)) ** 2, axis=1)
+    apart = np.sum((unit(first) - unit(second)) ** 2, axis=1)
     return alignment(first, second), counts @ apart / counts.sum(axis=1)
 
 
@@ -156,15 +152,11 @@ def _uniformities(vectors: np.ndarray, counts: np.ndarray, t: float = 2.0) -> tu
 
     A sentence is never its own partner, however often it was drawn.
     """
-    units = _unit(vectors)
+    units = unit(vectors)
     kernel = np.exp(-t * (2 - 2 * units @ units.T))
     np.fill_diagonal(kernel, 0)
     total = np.einsum("rn,rn->r", counts @ kernel, counts)
     return uniformity(vectors, t), np.log(total / (counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def orders(found: Found) -> pandas.DataFrame:

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,11 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from jtcse.core.errors import UserError
+from jtcse.core.record import Metric
 from jtcse.encoders.batches import MEMORY
 from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
-
-if TYPE_CHECKING:
-    from jtcse.core.record import Metric
 
 FEWEST = 9
 """Rounds from which on the order statistics bound a median with 95 % confidence, with some to spare (6 would do)."""
@@ -103,18 +101,13 @@ class _Alive(TorchDispatchMode):
         for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
                 storage = tensor.untyped_storage()
-                self._meet(storage, storage.data_ptr(), storage.nbytes(), given)
-            elif isinstance(tensor, torch.Tensor):  # packed weights, whose place nobody is told
-                self._meet(tensor, -id(tensor), tensor.numel() * tensor.element_size(), given)
+                place, size = storage.data_ptr(), storage.nbytes()
+                if size and place not in given and place not in self._known:  # neither a view nor a change in place
+                    self._known.add(place)
+                    self.now += size
+                    self.most = max(self.most, self.now)
+                    weakref.finalize(storage, self._lose, place, size)
         return result
-
-    def _meet(self, held: Any, place: int, size: int, given: set[int]) -> None:
-        if place in given or place in self._known or not size:  # a view or a change in place
-            return
-        self._known.add(place)
-        self.now += size
-        self.most = max(self.most, self.now)
-        weakref.finalize(held, self._lose, place, size)
 
     def _lose(self, place: int, size: int) -> None:
         self._known.discard(place)
@@ -144,8 +137,6 @@ def speed_metrics(
     taken: Mapping[str, np.ndarray], held: Mapping[str, Mapping[str, float]], sentences: int
 ) -> list[Metric]:
     """Sentences a second (median over rounds, its interval) and memory as metrics ``cost/<system>/...``."""
-    from jtcse.core.record import Metric
-
     metrics = []
     for name, seconds in taken.items():
         found = middle(sentences / seconds)

@@ -7,7 +7,6 @@ every interval and every comparison of two systems needs them.
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,14 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jtcse.core.errors import UserError
-from jtcse.core.files import write_atomically
+from jtcse.core.files import new_file
+from jtcse.core.record import Metric
 from jtcse.data.pairs import PairSet
 from jtcse.evaluation.statistics.spearman import Estimate, bootstrap_average, bootstrap_spearman, spearman
 
 if TYPE_CHECKING:
-    from jtcse.core.record import Metric
     from jtcse.encoders.encoder import Encoder
-    from jtcse.evaluation.statistics.spearman import Estimate
 
 ROWS_AT_ONCE = 4096  # pairs whose vectors are held in float64 together
 
@@ -94,9 +92,8 @@ def save_scores(path: Path | str, scores: Mapping[str, TaskScore]) -> None:
         arrays[f"{name}/similarity"] = score.similarity
         arrays[f"{name}/gold"] = score.gold
         arrays[f"{name}/points_low_high"] = np.array([score.points, score.low, score.high])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
+    with new_file(path) as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_scores(path: Path | str) -> dict[str, TaskScore]:
@@ -154,6 +151,4 @@ def _checked(vectors: np.ndarray, n: int) -> np.ndarray:
 
 def metric(name: str, estimate: Estimate | TaskScore, n: int) -> Metric:
     """A score or difference with its interval as a metric of the run record; ``n``: pairs."""
-    from jtcse.core.record import Metric
-
     return Metric(name=name, value=estimate.points, n=n, low=estimate.low, high=estimate.high)

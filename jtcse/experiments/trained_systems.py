@@ -11,20 +11,19 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import write_atomically
-from jtcse.core.run import Run, derive_seed, peak_memory
+from jtcse.core.run import Run, peak_memory
 from jtcse.core.store import key_of, made_once, unfinished
-from jtcse.data.corpus import LineCorpus, PairCorpus
-from jtcse.encoders.encoder import Encoder, TowerEncoder
+from jtcse.data.corpus import PairCorpus
+from jtcse.encoders.encoder import Encoder
 from jtcse.experiments.stages import write_round_trips
 from jtcse.experiments.train_once import Spec, development, tower_to_train, train_once, training_key
 from jtcse.systems.settings import fragment, module_of, system_settings
-from jtcse.training.objective import make_head
+from jtcse.systems.trainer import Trainer
 from jtcse.training.trainer import History
 
 TUNING_SEED = 0
@@ -51,7 +50,7 @@ class Story:
     """The other trainings that it is made from, and those that these are made from, each once: ``NAME/KEY``."""
 
 
-class Workshop:
+class Workshop(Trainer):
     """What a system's ``make`` is given.
 
     Args:
@@ -62,17 +61,11 @@ class Workshop:
     """
 
     def __init__(self, run: Run, name: str, seed: int, changes: Mapping[str, Any] | None = None) -> None:
-        self.run, self.name, self.seed = run, name, seed
-        self.settings = system_settings(name, run.settings, run.profile, changes)
+        super().__init__(run, name, seed, changes or {})
         self.histories: list[History] = []
         self.waited = 0.0  # seconds for other systems
         self.parts: set[str] = set()  # folders of these
         self.place = place_of(run, name, seed, changes or {})
-
-    @cached_property
-    def corpus(self) -> LineCorpus:
-        """The profile's unlabelled sentences."""
-        return LineCorpus(self.run.text())
 
     def round_trips(self, language: str) -> PairCorpus:
         """The sentences with their translation into a language and back; made when it is not there yet."""
@@ -90,24 +83,6 @@ class Workshop:
     def tower(self):
         """A fresh copy of the encoder that training starts from: (model with this system's dropout, tokenizer)."""
         return tower_to_train(self.settings.start or self.run.model("start"), self.settings, self.name)
-
-    def head(self, model, name: str = "head"):
-        """The settings' projection head with fresh weights, on the model's device."""
-        made = make_head(self.settings.head, model.config.hidden_size, self.stream(name))
-        return made.to(next(model.parameters()).device)
-
-    def encoder(self, model, tokenizer) -> TowerEncoder:
-        """The tower with the settings' pooling."""
-        return TowerEncoder(model, tokenizer, pooling=self.settings.pooling)
-
-    @property
-    def precision(self) -> str:
-        """Number format of training; encoders that score are fp32."""
-        return self.run.settings.run.precision
-
-    def stream(self, *names: object) -> int:
-        """Seed of a named random stream."""
-        return derive_seed(self.seed, "system", *names)
 
     def trained(self, name: str, **changes: Any) -> Encoder:
         """Another system, which the fragment ``needs``, trained with this one's seed.

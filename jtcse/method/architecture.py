@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from jtcse.encoders.batches import Batch
-from jtcse.method.losses import total_parts
+from jtcse.method.joint_training import loss_parts
 from jtcse.method.twin import Twin
 
 if TYPE_CHECKING:
@@ -183,20 +183,8 @@ def part_readers(vectors: Sequence[str], loss: Stage2Settings) -> dict[str, tupl
     """Which of a twin's vectors each part of the loss has a gradient for, found on random vectors."""
     draw = torch.Generator().manual_seed(0)
     leaves = {v: torch.rand(2, 4, 8, generator=draw, dtype=torch.float64).requires_grad_() for v in vectors}
-    pairs = {kind: [leaves[f"{kind}_{i}"] for i in (1, 2)] for kind in "hpc" if f"{kind}_1" in leaves}
-    named = total_parts(
-        pairs["h"],
-        pairs["p"],
-        pairs.get("c"),
-        direction=1,
-        parts=loss.parts,
-        temperature=loss.temperature,
-        infonce_form=loss.infonce,
-        partner=loss.icnce,
-        ictm_form=loss.ictm,
-    )
     found: dict[str, tuple[str, ...]] = {}
-    for part, value in named.items():
+    for part, value in loss_parts(leaves, loss, direction=1).items():
         slopes = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, retain_graph=True)
         found[part] = tuple(v for v, s in zip(leaves, slopes, strict=True) if s is not None and bool(s.any()))
     return found

@@ -14,18 +14,24 @@ from jtcse.encoders.encoder import Encoder
 from jtcse.training.objective import SentenceObjective
 
 
-class _Student(nn.Module):
-    """A tower that also hands on its teacher's vectors, so that all processes see both."""
+class Taught(nn.Module):
+    """A tower that hands on its teachers' vectors, so that all processes see both.
 
-    def __init__(self, model, teacher: Encoder) -> None:
+    Gives ``h`` and ``z`` of ``Tower`` and ``teacher_1``, ``teacher_2``, ...: (1, n, their width). Teachers read the sentences,
+    not the student's token ids, so that their vocabularies may be any.
+    """
+
+    def __init__(self, model, head: nn.Module | None, teachers: Sequence[Encoder]) -> None:
         super().__init__()
-        self.tower = Tower(model)
-        self._teacher = [teacher]  # in a list: not a part of what is trained
+        self.tower = Tower(model, head)
+        self._teachers = list(teachers)  # in a list: not a part of what is trained
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        h = self.tower(batch)["h"]
-        target = torch.from_numpy(self._teacher[0].encode(batch.texts[0])).to(h.device)
-        return {"h": h, "target": target[None]}
+        """Vectors of a batch."""
+        found = self.tower(batch)
+        for number, teacher in enumerate(self._teachers, 1):
+            found[f"teacher_{number}"] = torch.from_numpy(teacher.encode(batch.texts[0])).to(found["z"].device)[None]
+        return found
 
 
 class Distillation(SentenceObjective):
@@ -45,10 +51,10 @@ class Distillation(SentenceObjective):
     def __init__(
         self, model, tokenizer, teacher: Encoder, corpus: Sequence[str], settings: DistillationSettings
     ) -> None:
-        super().__init__(_Student(model, teacher), tokenizer, corpus, settings)
+        super().__init__(Taught(model, None, [teacher]), tokenizer, corpus, settings)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mse``, mean over sentences and coordinates."""
-        h, target = outputs["h"], outputs["target"]
+        h, target = outputs["h"], outputs["teacher_1"]
         exact = torch.promote_types(h.dtype, target.dtype)
         return {"mse": F.mse_loss(h.to(exact), target.to(exact))}

@@ -27,17 +27,21 @@ class JTCSE(SentenceObjective):
         super().__init__(twin, tokenizer, corpus, settings)
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
-        """The named parts of Eq. 15 that are switched on."""
-        s, named = self.settings, outputs
-        crossed = (named["c_1"], named["c_2"]) if "c_1" in named else None
-        return total_parts(
-            (named["h_1"], named["h_2"]),
-            (named["p_1"], named["p_2"]),
-            crossed,
-            direction=draw_direction(draw),
-            parts=s.parts,
-            temperature=s.temperature,
-            infonce_form=s.infonce,
-            partner=s.icnce,
-            ictm_form=s.ictm,
-        )
+        """``loss_parts`` at a drawn R."""
+        return loss_parts(outputs, self.settings, draw_direction(draw))
+
+
+def loss_parts(outputs: dict[str, Tensor], settings: Stage2Settings, direction: int) -> dict[str, Tensor]:
+    """The named parts of Eq. 15 that are switched on, out of a twin's vectors, at a given R of Eq. 12."""
+    crossed = (outputs["c_1"], outputs["c_2"]) if "c_1" in outputs else None
+    return total_parts(
+        (outputs["h_1"], outputs["h_2"]),
+        (outputs["p_1"], outputs["p_2"]),
+        crossed,
+        direction=direction,
+        parts=settings.parts,
+        temperature=settings.temperature,
+        infonce_form=settings.infonce,
+        partner=settings.icnce,
+        ictm_form=settings.ictm,
+    )

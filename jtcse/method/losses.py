@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 
 NEGATIVE_COSINE = 1e-4
 """What takes the place of a cosine below it in -log cos (authors' code; the paper's Eq. 13 is undefined there)."""
@@ -36,11 +36,6 @@ def _check_views(*towers: Tensor) -> None:
     if any(h.shape != towers[0].shape or h.dim() != 3 or len(h) != 2 for h in towers):
         found = " and ".join(str(tuple(h.shape)) for h in towers)
         raise ValueError(f"expected both views of a batch, (2, n, d), in one shape, found {found}")
-
-
-def _check_form(kind: str, name: str, *valid: str) -> None:
-    if name not in valid:
-        raise unknown(kind, name, valid)
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -166,7 +161,7 @@ def ictm(h: Sequence[Tensor], p: Sequence[Tensor], form: Literal["printed", "rel
         form: ``printed`` takes the cosine of the first views of both towers (Eq. 13 marks no view on it) and no factor 1/2;
             ``released`` takes the first view against the second, and the factor 1/2.
     """
-    _check_form("form of ICTM", form, "printed", "released")
+    check_choice("form of ICTM", form, ("printed", "released"))
     _check_views(*h, *p)
     other = 0 if form == "printed" else 1
     return sum(
@@ -184,7 +179,7 @@ def icnce(
         partner: ``same_view``: Eq. 11 between first views, as Eq. 12 reads in print; ``other_view``: all 2n rows are anchors,
             the positive is the other view in the other tower, and the same view there is left out (released).
     """
-    _check_form("partner in ICNCE", partner, "same_view", "other_view")
+    check_choice("partner in ICNCE", partner, ("same_view", "other_view"))
     _check_views(a, b)
     return info_nce(a[0], b[0], temperature) if partner == "same_view" else _other_view(a, b, temperature)
 
@@ -217,8 +212,8 @@ def total_parts(
         Scalars under ``infonce_1``, ``infonce_2``, ``icnce_hidden``, ``icnce_cross``, ``ictm``, as far as switched on.
     """
     for part in parts:
-        _check_form("part of the loss", part, "infonce", "icnce", "ictm")
-    _check_form("form of InfoNCE", infonce_form, "two_view", "two_n")
+        check_choice("part of the loss", part, ("infonce", "icnce", "ictm"))
+    check_choice("form of InfoNCE", infonce_form, ("two_view", "two_n"))
     first, second = (0, 1) if direction == 1 else (1, 0)
     named: dict[str, Tensor] = {}
     if "infonce" in parts:

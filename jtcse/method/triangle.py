@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 
 if TYPE_CHECKING:
     import pandas
@@ -121,8 +121,7 @@ def refined_surface(form: Literal["printed", "released", "here"]) -> tuple[np.nd
     """
     from jtcse.method.derivation import direction_factors, numeric
 
-    if form not in FORMS:
-        raise unknown("form of Eq. 13", form, FORMS)
+    check_choice("form of Eq. 13", form, FORMS)
     log_k, t = np.linspace(-3, 3, 41), np.linspace(-1, 1, 80)
     factor = direction_factors(t.tolist())[form].to_numpy()
     ratio = numeric(2.0 ** log_k[None, :], t[:, None])

@@ -29,7 +29,7 @@ import yaml
 from pydantic import Field
 
 from jtcse.core.config import Section, checked
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.systems.settings import Backbone, systems
 
 FAMILIES = {
@@ -73,8 +73,7 @@ def card(name: str) -> Card:
     Raises:
         UserError: no such system (with the nearest name), or a card that is not of the form above.
     """
-    if name not in systems():
-        raise unknown("system", name, systems())
+    check_choice("system", name, systems())
     try:
         text = files("jtcse").joinpath(f"{FOLDER}/{name}.md").read_text(encoding="utf8")
     except FileNotFoundError as error:
@@ -83,8 +82,7 @@ def card(name: str) -> Card:
     if not parts:
         raise UserError(f"cards/{name}.md has no head between two lines of three dashes")
     head = checked(Head, yaml.safe_load(parts[1]))
-    if head.family not in FAMILIES:
-        raise unknown(f"family of {name}", head.family, FAMILIES)
+    check_choice(f"family of {name}", head.family, FAMILIES)
     prose = dict(re.findall(r"^## (.+?)\n+(.*?)(?=\n+## |\s*\Z)", parts[2], re.M | re.S))
     if tuple(prose) != SECTIONS:
         raise UserError(f"cards/{name}.md has the sections {', '.join(prose)}; expected {', '.join(SECTIONS)}")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from jtcse.core.config import Count, LearningRate, Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
+from jtcse.encoders.loading import load_masked_model
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer, one_tower
@@ -27,7 +28,6 @@ from jtcse.training.masked_words import (
     layers_only,
     make_masker,
     mean_of_sums,
-    open_masked_model,
 )
 from jtcse.training.objective import TowerObjective, seeded
 
@@ -162,7 +162,7 @@ def _discriminator(shop: Trainer, model, tokenizer) -> dict:
 def _public(shop: Trainer, tokenizer):
     """The generator that the settings name."""
     name = shop.settings.generator
-    model, words = open_masked_model(name)
+    model, words = load_masked_model(name)
     if words.get_vocab() != tokenizer.get_vocab():
         raise UserError(
             f"generator {name} numbers its words in another way than the encoder ({len(words):,} and {len(tokenizer):,} "

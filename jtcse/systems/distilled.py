@@ -38,7 +38,7 @@ class ContrastiveDistillation(Distillation):
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce``, from the student to the teacher."""
-        h, target = outputs["h"][0], outputs["target"][0]
+        h, target = outputs["h"][0], outputs["teacher_1"][0]
         return {"infonce": info_nce(h, target.to(h.dtype), self.settings.temperature)}
 
 

@@ -76,10 +76,6 @@ class SentenceFlow(nn.Module):
         z, volume = self.transform().call_and_ladj((vectors - self.centre) / self.spread)
         return z, volume - self.spread.log().sum()
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """The vectors that become z."""
-        return self.transform().inv(z) * self.spread + self.centre
-
 
 def _transform(features: int, flow_steps: int, flow_width: int, coupling: str) -> nn.Module:
     """All steps, each of them the identity at the start."""
@@ -151,7 +147,7 @@ def make(shop: Trainer) -> MappedEncoder:
     with seeded(shop.stream("flow")):
         flow = SentenceFlow(len(mean), s.flow_steps, s.flow_width, s.coupling)
     flow.standardise(mean, np.sqrt(np.diag(covariance).clip(min=0)))
-    encoder = MappedEncoder.behind(plain, flow, SYSTEM)
+    encoder = MappedEncoder(plain, flow, SYSTEM)
     return shop.train(BERTFlow(encoder, shop.corpus, s), encoder)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from jtcse.core.config import Count, Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
+from jtcse.encoders.loading import load_masked_model
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer, one_tower
@@ -25,7 +26,6 @@ from jtcse.training.masked_words import (
     fresh_masked_model,
     make_masker,
     mean_of_sums,
-    open_masked_model,
     word_head,
     word_sums,
 )
@@ -131,7 +131,7 @@ def _masked_model(shop: Trainer, model):
             f"{shop.name}: words is 'checkpoint' but start is null; set start to a checkpoint with a masked-word head, "
             "or words to 'fresh'"
         )
-    return open_masked_model(shop.settings.start)[0]
+    return load_masked_model(shop.settings.start)[0]
 
 
 make = one_tower(InfoCSE, _auxiliary)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -135,17 +137,12 @@ class ConvolvedEncoder(TowerEncoder):
 
     def save(self, folder: Path | str) -> None:
         """Write the stock tower into a folder of its own, so that nothing takes it for the whole, and the convolutions."""
-        from safetensors.torch import save_file
-
         check_weights(self.convolutions, "the convolutions to be saved")
         with new_folder(folder) as fresh:
             save_tower(self.model, self.tokenizer, fresh / TOWER)
             weights = {name: tensor.contiguous().cpu() for name, tensor in self.convolutions.state_dict().items()}
             save_file(weights, fresh / CONVOLUTIONS)
-            describe(fresh, [TOWER], [1.0], self)
-            place = fresh / DESCRIPTION
-            told = {**json.loads(place.read_text(encoding="utf8")), "system": "isbert"}
-            place.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+            describe(fresh, towers=[TOWER], weights=[1.0], **self.described(), system="isbert")
 
 
 def make(shop: Trainer) -> Encoder:
@@ -174,9 +171,6 @@ def open_saved(folder: Path, described: dict, precision: str) -> ConvolvedEncode
 
 
 def _fill(convolutions: Convolutions, file: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if not file.is_file():
         raise UserError(f"{file} is missing, and IS-BERT's vectors are made by it; copy it or train the system again")
     try:

@@ -8,7 +8,6 @@ Traps have the measurement). Sizes: n sentences, p pairs of the prefix, l tokens
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from jtcse.core.errors import UserError
 from jtcse.core.files import new_folder
-from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder
+from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, load_weights, save_tower, usable_positions
 from jtcse.systems import simcse
 from jtcse.systems.settings import Backbone, published_values
@@ -113,12 +112,12 @@ class PrefixEncoder(TowerEncoder):
             UserError: NaN or infinite weights.
         """
         check_weights(self.model, "the prefix to be saved")
-        described = {"format": 1, "system": "promcse", "pooling": self.pooling, "max_length": self.max_length}
-        described["positions"] = "behind" if self.model.behind else "own"
+        positions = "behind" if self.model.behind else "own"
         with new_folder(folder) as fresh:
             save_tower(self.model.model, self.tokenizer, fresh)
             save_file({"prefix": self.model.prefix.detach().contiguous()}, fresh / PREFIX)
-            (fresh / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf8")
+            shape = {"pooling": self.pooling, "max_length": self.max_length}
+            describe(fresh, system="promcse", **shape, positions=positions)
 
 
 def make(shop: Trainer) -> Encoder:

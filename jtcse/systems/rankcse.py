@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
-from jtcse.encoders.batches import Batch, Tower
 from jtcse.encoders.encoder import Encoder, all_towers
+from jtcse.method.distillation import Taught
 from jtcse.method.losses import cosine_matrix, info_nce
 from jtcse.systems.settings import SystemSettings, fragment
 from jtcse.systems.trainer import Trainer, one_tower
@@ -35,26 +35,6 @@ class Settings(SystemSettings):
     student_temperature: Rate = Field(description="tau2, of the student's lists")
     teacher_temperature: Rate = Field(description="tau3, of the teachers' lists; ListMLE reads their order alone")
     with_self: bool = Field(description="whether a list holds the sentence itself")
-
-
-class Taught(nn.Module):
-    """A tower that hands on its teachers' vectors: ``z`` and ``teacher_1``, ``teacher_2``, (1, n, their width).
-
-    Teachers read the sentences, not the student's token ids, so that their vocabularies may be any.
-    """
-
-    def __init__(self, model, head: nn.Module | None, teachers: Sequence[Encoder]) -> None:
-        super().__init__()
-        self.tower = Tower(model, head)
-        self._teachers = list(teachers)  # in a list: not a part of what is trained
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Vectors of a batch."""
-        z = self.tower(batch)["z"]
-        found = {"z": z}
-        for number, teacher in enumerate(self._teachers, 1):
-            found[f"teacher_{number}"] = torch.from_numpy(teacher.encode(batch.texts[0])).to(z.device)[None]
-        return found
 
 
 def list_net(student: Tensor, teacher: Tensor) -> Tensor:

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from statistics import median_high
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field
 
 from jtcse.core.config import LearningRate, Pooling, Rate, Settings, Training, checked
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice, unknown
 
 Backbone = Literal["bert", "roberta"]
 HALVES: dict[Backbone, str] = {"bert": "BERT-base", "roberta": "RoBERTa-base"}
@@ -78,8 +79,7 @@ def fragment(name: str) -> Fragment:
     text = files("jtcse").joinpath(f"{FOLDER}/{name}.yaml").read_text(encoding="utf8")
     values = yaml.safe_load(text) or {}
     for section in values:
-        if section not in SECTIONS:
-            raise unknown(f"section of {name}.yaml", section, SECTIONS)
+        check_choice(f"section of {name}.yaml", section, SECTIONS)
     sources = _sources(text)
     for setting in values.get("paper") or {}:
         if setting not in sources:
@@ -134,18 +134,12 @@ def system_settings(name: str, settings: Settings, profile: str, changes: Mappin
     if settings.scale == "smaller":
         race = settings.race
         values |= {key: value for key, value in race.model_dump(mode="json").items() if key in BUDGET}
-        values |= {"learning_rate": middle(race.rates) * (fragment(name).rate_factor or 1)}
+        values |= {"learning_rate": median_high(race.rates) * (fragment(name).rate_factor or 1)}
         values |= {**fragment(name).values["smaller"], **fragment(name).values.get(profile, {})}
     schema = module_of(name).Settings
     for key in changes or {}:
-        if key not in schema.model_fields:
-            raise unknown(f"setting of {name}", key, schema.model_fields)
+        check_choice(f"setting of {name}", key, schema.model_fields)
     return checked(schema, json.loads(json.dumps({**values, **(changes or {})})))
-
-
-def middle(rates: list[float]) -> float:
-    """The rate in the middle of those that are tried."""
-    return sorted(rates)[len(rates) // 2]
 
 
 def backbone_of(encoder: str) -> Backbone:

@@ -21,7 +21,7 @@ from jtcse.encoders.encoder import Encoder
 from jtcse.method.losses import info_nce, info_nce_2n
 from jtcse.systems.settings import SystemSettings
 from jtcse.systems.trainer import Trainer
-from jtcse.training.objective import SentenceObjective, two_views
+from jtcse.training.objective import SentenceObjective, draws
 
 
 class Settings(SystemSettings):
@@ -55,8 +55,11 @@ class SimCSE(SentenceObjective):
         self.view = view or make_view("dropout")
 
     def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """The sentence and its second view."""
-        return two_views(self.sentences(rows), rows, self.view, seed)
+        """The sentence and its second view, which a corpus of pairs brings along."""
+        items = self.sentences(rows)
+        if items and isinstance(items[0], tuple):
+            return [[first for first, _ in items], [second for _, second in items]]
+        return [items, [self.view(text, draws(seed, row)) for row, text in zip(rows, items, strict=True)]]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``infonce`` (Eq. 11), in the printed or the released form."""

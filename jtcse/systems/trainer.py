@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
 
-from jtcse.core.run import Run
+from jtcse.core.run import Run, derive_seed
 from jtcse.data.corpus import LineCorpus, PairCorpus
 from jtcse.encoders.encoder import Encoder, TowerEncoder
-from jtcse.training.objective import TowerObjective
+from jtcse.systems.settings import system_settings
+from jtcse.training.objective import TowerObjective, make_head
 
 
-class Trainer(Protocol):
-    """One training of one system with one seed; ``experiments.trained_systems.Workshop`` is it."""
+class Trainer:
+    """One training of one system with one seed; ``experiments.trained_systems.Workshop`` knows where all of it is kept."""
 
-    run: Run
-    name: str
-    seed: int
-    settings: Any  # of the system
+    def __init__(self, run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> None:
+        self.run, self.name, self.seed = run, name, seed
+        self.settings = system_settings(name, run.settings, run.profile, changes)
 
-    @property
+    @cached_property
     def corpus(self) -> LineCorpus:
         """The profile's unlabelled sentences."""
+        return LineCorpus(self.run.text())
 
     @property
     def precision(self) -> str:
         """Number format of training; encoders that score are fp32."""
+        return self.run.settings.run.precision
 
-    def round_trips(self, language: str) -> PairCorpus:
-        """The sentences with their translation into a language and back."""
-
-    def tower(self):
-        """A fresh copy of the encoder that training starts from: (model, tokenizer)."""
-
-    def head(self, model, name: str = "head"):
-        """The settings' projection head with fresh weights."""
+    def head(self, model):
+        """The settings' projection head with fresh weights, on the model's device."""
+        made = make_head(self.settings.head, model.config.hidden_size, self.stream("head"))
+        return made.to(next(model.parameters()).device)
 
     def encoder(self, model, tokenizer) -> TowerEncoder:
         """The tower with the settings' pooling."""
+        return TowerEncoder(model, tokenizer, pooling=self.settings.pooling)
 
     def stream(self, *names: object) -> int:
         """Seed of a named random stream."""
+        return derive_seed(self.seed, "system", *names)
+
+    def tower(self):
+        """A fresh copy of the encoder that training starts from: (model with this system's dropout, tokenizer)."""
+
+    def round_trips(self, language: str) -> PairCorpus:
+        """The sentences with their translation into a language and back."""
 
     def trained(self, name: str, **changes: Any) -> Encoder:
         """Another system, which the fragment ``needs``, trained with this one's seed."""

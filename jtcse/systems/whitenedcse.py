@@ -109,9 +109,10 @@ class WhitenedCSE(TowerObjective):
     def build(model, head: nn.Module, tokenizer, settings: Settings) -> nn.Module:
         width, size = model.config.hidden_size, settings.group_size
         if width % size:
+            nearest = min((d for d in range(1, width + 1) if width % d == 0), key=lambda d: abs(d - size))
             raise UserError(
                 f"group_size is {size}, which does not divide the encoder's width of {width}; set one that does, such as "
-                f"{_nearest_divisor(width, size)}"
+                f"{nearest}"
             )
         if size >= settings.batch_size:
             raise UserError(
@@ -129,10 +130,6 @@ class WhitenedCSE(TowerObjective):
         """``infonce_2``, ``infonce_3``, ...: the first view against each other one."""
         z, tau = outputs["z"], self.settings.temperature
         return {f"infonce_{number}": info_nce(z[0], z[number - 1], tau) for number in range(2, len(z) + 1)}
-
-
-def _nearest_divisor(width: int, size: int) -> int:
-    return min((d for d in range(1, width + 1) if width % d == 0), key=lambda d: abs(d - size))
 
 
 make = one_tower(WhitenedCSE)

@@ -82,7 +82,7 @@ def whitened(
     affine = Affine(*matrix.shape)
     affine.mean.copy_(torch.from_numpy(mean))
     affine.weight.copy_(torch.from_numpy(matrix))
-    return MappedEncoder.behind(plain, affine, SYSTEM)
+    return MappedEncoder(plain, affine, SYSTEM)
 
 
 def text_of(name: str) -> Sequence[str]:

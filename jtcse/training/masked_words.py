@@ -8,18 +8,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jtcse.core.config import Rate, Training
-from jtcse.core.device import device
 from jtcse.core.errors import UserError
-from jtcse.core.hub import unreachable
 from jtcse.encoders.batches import Batch
-from jtcse.encoders.loading import check_weights
 from jtcse.training.objective import SentenceObjective, seeded
 
 MASKED, RANDOM = 0.8, 0.1
@@ -96,38 +92,6 @@ def fresh_masked_model(model, seed: int):
     made.base_model.load_state_dict(weights)
     made.tie_weights()
     return made.to(next(model.parameters()).device)
-
-
-def open_masked_model(name: str):
-    """A stock masked-language model with its head, and its tokenizer, by hub name or folder.
-
-    Returns:
-        (model on this run's device in eval mode, tokenizer)
-    Raises:
-        UserError: nothing there, no hub, a checkpoint without a masked-word head, NaN weights.
-    """
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-    what = f"masked-language model {name!r}"
-    try:
-        model, report = AutoModelForMaskedLM.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, RuntimeError) as error:
-        if Path(name).is_dir():
-            raise UserError(
-                f"folder {name} does not open as a masked-language model ({str(error).splitlines()[0]}); "
-                "copy or download it again"
-            ) from error
-        raise unreachable(f"{what} (no such folder here either)", error) from error
-    if report["missing_keys"]:
-        raise UserError(
-            f"{what} lacks {sorted(report['missing_keys'])[0]}; expected a checkpoint with its masked-word head: "
-            "take another one"
-        )
-    check_weights(model, what)
-    return model.to(device()).eval(), tokenizer
 
 
 def word_head(model) -> nn.Module:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from jtcse.core.config import Training
-from jtcse.data.views import View
 from jtcse.encoders.batches import Batch, Tower, batch_of, make_batch, token_ids
 
 
@@ -23,7 +22,7 @@ class SentenceObjective:
     """Base of an objective whose views are texts; a subclass gives ``views`` or ``batch``, and ``parts``.
 
     Args:
-        module: all that is trained.
+        module: all that is trained; ``module(batch)`` gives named tensors (v, n, ...) of the process's own sentences.
         tokenizer: of its towers.
         corpus: sentences, or pairs of a sentence and its other view.
         settings: of the training.
@@ -44,8 +43,12 @@ class SentenceObjective:
         return [self.sentences(rows)] * self.copies
 
     def batch(self, rows: np.ndarray, seed: int) -> Batch:
-        """The views of some sentences, tokenised."""
+        """The views of some sentences, tokenised; each sentence's randomness comes from (seed, row) alone."""
         return make_batch(self.views(rows, seed), self.tokenizer, self.settings.max_length, self.settings.length_groups)
+
+    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
+        """Named parts of the loss, from the tensors of all processes together; the loss is their sum."""
+        raise NotImplementedError
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, with special tokens, for views that change tokens and not words."""
@@ -76,13 +79,6 @@ class TowerObjective(SentenceObjective):
     def build(model, head: nn.Module, tokenizer, settings: Training) -> nn.Module:
         """All that is trained."""
         return Tower(model, head)
-
-
-def two_views(items: Sequence, rows: np.ndarray, view: View, seed: int) -> list[list[str]]:
-    """Both views of some items of a corpus: a corpus of pairs brings its second view, otherwise ``view`` makes it."""
-    if items and isinstance(items[0], tuple):
-        return [[first for first, _ in items], [second for _, second in items]]
-    return [list(items), [view(text, draws(seed, row)) for row, text in zip(rows, items, strict=True)]]
 
 
 def draws(seed: int, row: int, name: int = 0) -> np.random.Generator:

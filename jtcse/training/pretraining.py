@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,13 +83,11 @@ class MaskedLanguageModel(SentenceObjective):
         corpus: sentences.
     """
 
+    copies = 1
+
     def __init__(self, model, tokenizer, corpus: Sequence[str], settings: PretrainSettings) -> None:
         module = _MaskedModel(model, tokenizer.mask_token_id, tokenizer.all_special_ids, settings.mask_rate)
         super().__init__(module, tokenizer, corpus, settings)
-
-    def views(self, rows: np.ndarray, seed: int) -> list[list[str]]:
-        """Each sentence once; masks are drawn from the step's own seed."""
-        return [self.sentences(rows)]
 
     def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
         """``mlm``, mean over masked words, and ``summary``, mean over sentences (of each process, then over processes)."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,21 +26,7 @@ from jtcse.core.files import write_atomically
 from jtcse.core.run import derive_seed
 from jtcse.encoders.batches import Batch
 from jtcse.training.checkpoints import Checkpoints
-
-
-class Objective(Protocol):
-    """What the trainer asks of a system."""
-
-    module: nn.Module
-    """All that is trained; ``module(batch)`` gives named tensors (v, n, ...) of the process's own sentences."""
-    size: int
-    """Sentences to draw from."""
-
-    def batch(self, rows: np.ndarray, seed: int) -> Batch:
-        """The views of some sentences; each sentence's randomness comes from (seed, row) alone."""
-
-    def parts(self, outputs: dict[str, Tensor], draw: torch.Generator) -> dict[str, Tensor]:
-        """Named parts of the loss, from the tensors of all processes together; the loss is their sum."""
+from jtcse.training.objective import SentenceObjective
 
 
 @dataclass
@@ -60,7 +45,7 @@ class History:
 
 
 def train(
-    objective: Objective,
+    objective: SentenceObjective,
     settings: Training,
     *,
     learning_rate: float,
@@ -86,6 +71,7 @@ def train(
             (the last checkpoint stays).
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
+    from tqdm import tqdm
 
     # the pooler takes no part in stage 1, and DDP wants to be told that such a thing can be
     # and accelerate wants to be told that the processes of a machine without a GPU belong together
@@ -112,7 +98,8 @@ def train(
     start = checkpoints.resume(objective.module, optimiser, history)
     if start == 0 and select:
         history.rows.append({"step": 0, "dev": _look(accelerator, objective.module, select)})
-    for step in _progress(range(start + 1, steps + 1), title, start, steps, accelerator.is_main_process):
+    bar = {"desc": title, "initial": start, "total": steps, "disable": not accelerator.is_main_process}
+    for step in tqdm(range(start + 1, steps + 1), unit="step", mininterval=5, **bar):
         rows = _rows(objective.size, settings.batch_size, step, seed)[accelerator.process_index * share :][:share]
         batch = objective.batch(rows, derive_seed(seed, "views", step)).to(accelerator.device)
         torch.manual_seed(derive_seed(seed, "dropout", step, accelerator.process_index))
@@ -225,9 +212,3 @@ def _remember(
             history.best_step, history.best_score = step, score
         checkpoints.save(module, optimiser, history, step, best=better)
     accelerator.wait_for_everyone()
-
-
-def _progress(steps: range, title: str, done: int, total: int, shown: bool) -> Iterator[int]:
-    from tqdm import tqdm
-
-    yield from tqdm(steps, desc=title, initial=done, total=total, unit="step", mininterval=5, disable=not shown)

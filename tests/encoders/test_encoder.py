@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jtcse.core.errors import UserError
-from jtcse.encoders import batches, packed
+from jtcse.encoders import batches
 from jtcse.encoders.batches import length_batches, pad
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder, open_encoder
 from jtcse.encoders.loading import load_tower, usable_positions
@@ -142,25 +142,6 @@ def test_kept_token_ids_are_bounded_and_told_apart() -> None:
     for number in range(5):
         memory.keep((number,), [number] * 4)
     assert [memory.get((number,)) for number in range(5)] == [None, None, None, None, [4] * 4]
-
-
-@pytest.mark.parametrize("pooling", ["cls", "mean", "first_last"])
-def test_packed_layers_give_the_bits_of_stock_ones(folders, pooling, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, texts = tower(folders["bert_1"], pooling=pooling), standin.sentences(1500)
-    assert sum(map(len, encoder.tokenise(texts))) > packed.LIKELY_ROWS
-    found, state = encoder.encode(texts), set(vars(encoder.model.encoder.layer[0].intermediate))
-    monkeypatch.setattr(packed, "usable", lambda dtype: False)
-    assert np.array_equal(encoder.encode(texts), found)
-    assert state == set(vars(encoder.model.encoder.layer[0].intermediate)) and "forward" not in state
-
-
-def test_packed_layers_are_used_where_they_add_alike(folders) -> None:
-    model = tower(folders["bert_1"]).model
-    wide = torch.nn.Linear(packed.LONGEST_SUM + 1, 8)
-    with packed.packed(torch.nn.ModuleList([model, wide]), torch.float32, packed.LIKELY_ROWS):
-        changed = [name for name, module in model.named_modules() if "forward" in vars(module)]
-        assert packed.usable(torch.float32) == any(name.endswith("intermediate") for name in changed)
-        assert "forward" not in vars(wide)
 
 
 def test_padding_is_masked() -> None:
@@ -291,21 +272,6 @@ def test_a_saved_tower_is_a_sentence_transformer(folders, family: str, pooling: 
     saved = tower(folders[f"{family}_1"], pooling=pooling, max_length=20)
     saved.save(tmp_path / "saved")
     opened = library.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
-    assert np.allclose(opened.encode(sentences()), saved.encode(sentences()), atol=1e-5)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("pooling", ["cls", "mean", "first_last"])
-@pytest.mark.parametrize("kind", ["tower", "twin"])
-def test_every_saved_encoder_is_a_sentence_transformer_by_one_call(
-    folders, kind: str, family: str, pooling: str, tmp_path: Path
-) -> None:
-    pytest.importorskip("sentence_transformers")
-    interop = pytest.importorskip("jtcse.encoders.sentence_transformer")
-    towers = [tower(folders[f"{family}_{s}"], pooling=pooling, max_length=20) for s in (1, 2)]
-    saved = towers[0] if kind == "tower" else SumEncoder(towers, weights=[0.7, 0.3])
-    saved.save(tmp_path / "saved")
-    opened = interop.as_sentence_transformer(tmp_path / "saved")
     assert np.allclose(opened.encode(sentences()), saved.encode(sentences()), atol=1e-5)
 
 

@@ -50,7 +50,7 @@ def test_vectors_are_the_map_of_the_pooled_ones(plain: TowerEncoder) -> None:
     affine = Affine(plain.width, 5)
     torch.nn.init.normal_(affine.weight)
     torch.nn.init.normal_(affine.mean)
-    encoder = MappedEncoder(plain.model, plain.tokenizer, affine, "whitening", pooling=plain.pooling, precision="fp32")
+    encoder = MappedEncoder(plain, affine, "whitening")
     texts = ["noon", "a cook stirs the soup slowly", ""]
     expected = (plain.encode(texts) - affine.mean.cpu().numpy()) @ affine.weight.cpu().numpy()
     assert encoder.encode(texts).shape == (3, 5)
@@ -61,8 +61,8 @@ def test_the_map_is_computed_in_float32_under_bf16(plain: TowerEncoder) -> None:
     affine = Affine(plain.width, plain.width)
     affine.weight.copy_(torch.eye(plain.width))
     affine.mean.fill_(1000.0)  # a bf16 number near 1000 has steps of 4
-    rough = MappedEncoder(plain.model, plain.tokenizer, affine, "whitening", pooling="mean", precision="bf16")
     bare = TowerEncoder(plain.model, plain.tokenizer, pooling="mean", precision="bf16")
+    rough = MappedEncoder(bare, affine, "whitening")
     assert np.allclose(rough.encode(["noon"]) + 1000, bare.encode(["noon"]), atol=1e-3)
 
 
@@ -106,7 +106,7 @@ def described(folder: Path, **changes) -> None:
 def test_a_map_that_is_not_finite_is_not_saved(plain: TowerEncoder, tmp_path: Path) -> None:
     affine = Affine(plain.width, 2)
     affine.mean[0] = float("nan")
-    encoder = MappedEncoder(plain.model, plain.tokenizer, affine, "whitening", pooling="mean")
+    encoder = MappedEncoder(plain, affine, "whitening")
     with pytest.raises(UserError, match="the map to be saved holds 1 NaN or infinite values in mean"):
         encoder.save(tmp_path / "never")
     assert not (tmp_path / "never").exists()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jtcse.core.errors import UserError
-from jtcse.evaluation.statistics.comparison import bootstrap_p, compare, compare_all, holm, williams, williams_test
+from jtcse.evaluation.statistics.comparison import Williams, bootstrap_p, compare_all, holm, williams
 from jtcse.evaluation.statistics.spearman import paired_average_difference, paired_difference, spearman
 from jtcse.evaluation.sts import TaskScore
 
@@ -35,6 +35,14 @@ def two_systems(rng: np.random.Generator, n: int = 300) -> tuple[np.ndarray, np.
 def systems(rng: np.random.Generator, sizes: dict[str, int]) -> tuple[dict[str, TaskScore], dict[str, TaskScore]]:
     drawn = {task: two_systems(rng, n) for task, n in sizes.items()}
     return tuple({task: scored(vectors[i], vectors[2], task) for task, vectors in drawn.items()} for i in (0, 1))
+
+
+def compare(a: dict[str, TaskScore], b: dict[str, TaskScore], **drawing):
+    return compare_all({"a": a, "b": b}, **drawing).loc["a", "b"]
+
+
+def williams_test(a: np.ndarray, b: np.ndarray, gold: np.ndarray) -> Williams:
+    return williams(spearman(a, gold), spearman(b, gold), spearman(a, b), len(gold))
 
 
 # -- Williams' test --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from transformers import BertConfig, RobertaConfig
 from jtcse.core.errors import UserError
 from jtcse.evaluation import cost, speed
 from jtcse.evaluation.cost import Shape
-from jtcse.evaluation.thop_rule import TOWERS, agrees, by_thop, countings, length_for, table7_metrics, thop_macs
+from jtcse.evaluation.thop_rule import TOWERS, agrees, by_thop, countings, length_for, table7_metrics
 from jtcse.pages import cost as cost_tables
 from jtcse.paper.printed import printed, table
 
@@ -127,13 +127,28 @@ def counted_by_hand(d: int, layers: int, inner: int, tokens: int) -> int:
     return 4 * tokens * d + layers * layer + d * d
 
 
+def thop_macs(model: nn.Module, ids: torch.Tensor) -> int:
+    """thop's rule on a stock tower, module by module: of a linear layer its input width for each number that it gives, of a
+    LayerNorm 4 for each that it reads."""
+    found = []
+
+    def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        linear = isinstance(module, nn.Linear)
+        found.append(module.in_features * output.numel() if linear else 4 * inputs[0].numel())
+
+    counted = [module for module in model.modules() if isinstance(module, nn.Linear | nn.LayerNorm)]
+    handles = [module.register_forward_hook(hook) for module in counted]
+    model(input_ids=ids)
+    for handle in handles:
+        handle.remove()
+    return sum(found)
+
+
 @pytest.mark.parametrize("kind", [BertConfig, RobertaConfig])
 def test_thops_rule_is_its_closed_form_and_a_count_by_hand(kind: type) -> None:
     tower = cost.eager_tower(small(kind, width=8, layers=3, inner=12))
     ids = torch.ones(1, 5, dtype=torch.long)
-    macs = thop_macs(tower, lambda: tower(input_ids=ids))
-    assert macs == by_thop(Shape(8, 3, 12), 5) == counted_by_hand(8, 3, 12, 5)
-    assert not any(module._forward_hooks for module in tower.modules()), "hooks are taken away again"
+    assert thop_macs(tower, ids) == by_thop(Shape(8, 3, 12), 5) == counted_by_hand(8, 3, 12, 5)
 
 
 def test_thops_rule_is_thops() -> None:
@@ -141,19 +156,13 @@ def test_thops_rule_is_thops() -> None:
     tower = cost.eager_tower(small(width=8, layers=3, inner=12))
     ids = torch.ones(2, 5, dtype=torch.long)
     macs, _ = thop.profile(tower, inputs=(ids,), verbose=False)
-    assert macs == thop_macs(tower, lambda: tower(input_ids=ids))
+    assert macs == thop_macs(tower, ids)
 
 
 def test_thops_rule_misses_the_attention_products_whatever_the_kernel() -> None:
     tower = tiny.tower()
     ids, _ = tiny.tokens((7,))
-    assert thop_macs(tower, lambda: tower(input_ids=ids)) == by_thop(Shape.of(tower.config), 7)
-
-
-@pytest.mark.parametrize("module", [nn.Conv1d(2, 2, 1), nn.Softmax(-1)], ids=["convolution", "softmax"])
-def test_a_module_that_thop_may_count_and_we_do_not_is_refused(module: nn.Module) -> None:
-    with pytest.raises(UserError, match=type(module).__name__):
-        thop_macs(nn.Sequential(module), lambda: None)
+    assert thop_macs(tower, ids) == by_thop(Shape.of(tower.config), 7)
 
 
 # -- Table VII -----------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def flowing(parts: Parts, coupling: str = "additive", spread: float = 2.0) -> Ma
     torch.manual_seed(1)
     flow = SentenceFlow(32, 2, 8, coupling)
     flow.standardise(np.zeros(32), np.full(32, spread))
-    return MappedEncoder(*parts.tower(), flow, "flow", pooling="cls", precision="fp32")
+    return MappedEncoder(TowerEncoder(*parts.tower()), flow, "flow")
 
 
 def convolved(parts: Parts, seed: int = 1) -> ConvolvedEncoder:

@@ -14,9 +14,10 @@ from jtcse.core.errors import UserError
 from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.experiments.ablations.discrepancy_effects import PLACE, Effects
 from jtcse.experiments.ablations.effects import Grid
-from jtcse.experiments.ablations.first_step import TwinEncoder, _scaled, loss_parts
+from jtcse.experiments.ablations.first_step import TwinEncoder, _scaled
 from jtcse.experiments.ablations.grids import Cell
 from jtcse.experiments.ablations.switches import BASE, Switch, base_overrides, other_batch, switches
+from jtcse.method.joint_training import loss_parts
 from jtcse.method.twin import Twin
 from jtcse.pages.protocol import discrepancy_table, judged
 from jtcse.paper.discrepancies import DIFFERENCES, KINDS, by_kind, difference

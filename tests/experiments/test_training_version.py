@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from jtcse.core.code_closure import module_closure
+from jtcse.core.code_closure import Package
 from jtcse.training import TRAINING_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,8 @@ def training_code() -> dict[str, str]:
     """Path inside the package to digest, of every file that decides a weight or a score."""
     package = ROOT / "jtcse"
     starts = [package / door for door in DOORS] + sorted((package / "systems").glob("*.py"))
-    files = {file for start in starts for file in (start, *module_closure(start, ROOT))}
+    code = Package(ROOT)
+    files = {file for start in starts for file in (start, *code.closure(start))}
     found = {file.relative_to(package).as_posix(): file for file in files}
     texts = {name: found[name].read_text(encoding="utf8") for name in sorted(found.keys() - DECIDES_NOTHING)}
     return {name: digest(text if name.endswith(".py") else repr(text)) for name, text in texts.items()}

@@ -64,7 +64,7 @@ def test_a_record_is_written_without_torch_and_names_its_version(tmp_path: Path)
 
 def test_threads_of_a_run_reach_torch_when_it_is_imported_later() -> None:
     program = (
-        "from jtcse.core import threads\nthreads.take(1)\nfrom jtcse.core.device import device\nimport torch\ndevice()\n"
-        "assert torch.get_num_threads() == 1 == threads.taken()\nthreads.take(2)\nassert torch.get_num_threads() == 2"
+        "from jtcse.core.device import device, take_threads, threads\ntake_threads(1)\nimport torch\ndevice()\n"
+        "assert torch.get_num_threads() == 1 == threads()\ntake_threads(2)\nassert torch.get_num_threads() == 2"
     )
     assert _loaded(program, HERE)[0] == "torch"

@@ -18,7 +18,7 @@ from rich.console import Console
 from tiny_checkout import BODIES, call, command, environment, make, write_notebook
 
 from jtcse.core import device, files
-from jtcse.core.code_closure import Package, module_closure
+from jtcse.core.code_closure import Package
 from jtcse.core.config import SECTIONS, load_settings, profiles
 from jtcse.core.errors import UserError
 from jtcse.experiments.ablations.switches import trainings
@@ -224,7 +224,7 @@ def test_closure_follows_imports_inside_functions_relative_ones_and_tables(tmp_p
     source = ["%matplotlib inline\n", "if 1:\n", "    !ls\n", "import jtcse.a"]
     cell = {"cell_type": "code", "metadata": {}, "source": source}
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": [cell]}))
-    found = {str(path.relative_to(package)) for path in module_closure(tmp_path / "n.ipynb", tmp_path)}
+    found = {str(path.relative_to(package)) for path in Package(tmp_path).closure(tmp_path / "n.ipynb")}
     assert found == {
         "__init__.py", "a.py", "b.py", "inner/__init__.py", "inner/deep.py", "inner/other.py",
         "inner/words.csv",
@@ -248,7 +248,7 @@ def test_closure_leaves_out_imports_of_functions_that_are_not_used(tmp_path: Pat
         ("import jtcse.stages", {"a.py", "b.py"}),
     ]:
         (tmp_path / "use.py").write_text(text)
-        found = {path.name for path in module_closure(tmp_path / "use.py", tmp_path)}
+        found = {path.name for path in Package(tmp_path).closure(tmp_path / "use.py")}
         assert found == {"__init__.py", "stages.py", "top.py"} | beside, text
 
 
@@ -262,7 +262,7 @@ def test_one_package_gives_every_closure_and_a_new_one_sees_what_changed(tmp_pat
     once = Package(tmp_path)
     for name, rest in {"a": "bcd", "b": "acd", "c": "abd"}.items():
         found = [path.stem for path in once.closure(package / f"{name}.py")]
-        assert found == list(rest) == [path.stem for path in module_closure(package / f"{name}.py", tmp_path)]
+        assert found == list(rest) == [path.stem for path in Package(tmp_path).closure(package / f"{name}.py")]
     (package / "c.py").write_text("from jtcse.b import nothing\n")
     assert [path.stem for path in Package(tmp_path).closure(package / "a.py")] == ["b", "c"]
 

@@ -259,14 +259,14 @@ def test_a_generator_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
 
 def test_a_generator_without_its_head_is_refused(tmp_path: Path) -> None:
     name = str(standin.bert(tmp_path / "bare"))
-    with pytest.raises(UserError, match=r"lacks cls.predictions.*masked-word head"):
+    with pytest.raises(UserError, match=r"lacks .*cls.predictions.*masked-word head"):
         zoo.trained(tmp_path, "diffcse", generator=name)
 
 
 def test_a_broken_generator_is_named(tmp_path: Path) -> None:
     name = public(tmp_path / "generator", zoo.shop(tmp_path, "diffcse").tower()[1])
     (tmp_path / "generator" / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="does not open as a masked-language model"):
+    with pytest.raises(UserError, match=r"holds no model.safetensors"):
         zoo.trained(tmp_path, "diffcse", generator=name)
     with pytest.raises(UserError, match="no such folder here either"):
         zoo.trained(tmp_path, "diffcse", generator=str(tmp_path / "nowhere"))

@@ -41,26 +41,26 @@ def objective(folder: Path, name: str):
 def test_the_squared_error_is_the_formulas(tmp_path: Path) -> None:
     made = objective(tmp_path, "jtcse_d")
     found, loss = zoo.outputs(made)
-    h, target = zoo.rows(found["h"][0]), zoo.rows(found["target"][0])
+    h, target = zoo.rows(found["h"][0]), zoo.rows(found["teacher_1"][0])
     squares = [(a - b) ** 2 for one, other in zip(h, target, strict=True) for a, b in zip(one, other, strict=True)]
     assert loss.item() == pytest.approx(sum(squares) / len(squares), abs=1e-9)
-    assert np.allclose(target, made.module._teacher[0].encode(made.views(np.arange(6), 5)[0]))
+    assert np.allclose(target, made.module._teachers[0].encode(made.views(np.arange(6), 5)[0]))
 
 
 def test_the_contrastive_loss_is_the_formulas(tmp_path: Path) -> None:
     made = objective(tmp_path, "edfse_d")
     found, loss = zoo.outputs(made)
-    h, target = zoo.rows(found["h"][0]), zoo.rows(found["target"][0])
+    h, target = zoo.rows(found["h"][0]), zoo.rows(found["teacher_1"][0])
     assert loss.item() == pytest.approx(loops.info_nce(h, target, tau=0.05), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["jtcse_d", "edfse_d"])
 def test_the_teacher_has_no_gradient_and_does_not_change(name: str, tmp_path: Path) -> None:
     made = objective(tmp_path, name)
-    towers = [tower.model for tower in made.module._teacher[0].encoders]
+    towers = [tower.model for tower in made.module._teachers[0].encoders]
     before = [small_run.weights(tower) for tower in towers]
     found, loss = zoo.outputs(made)
-    assert not found["target"].requires_grad
+    assert not found["teacher_1"].requires_grad
     sizes = zoo.gradients(made, loss)
     assert sizes["tower.model.embeddings.word_embeddings.weight"] > 0
     assert set(sizes) <= {f"tower.model.{key}" for key in before[0]}, "the teacher is no part of what is trained"

@@ -149,11 +149,6 @@ def described_by(kind: str, name: str) -> frozenset[str]:
     return frozenset(concept.name for concept in lexicon().of_kind(kind) if fits(concept.attributes["of"]))
 
 
-@cache
-def _all_happenings() -> frozenset[str]:
-    return members("happening", "noun")
-
-
 def draw(rng: random.Random, domain: str, **fixed: str) -> Meaning:
     """A random meaning of a domain; ``fixed`` sets agent, action or patient, which must fit together."""
     action, agent, patient = (fixed.get(role, "") for role in ("action", "agent", "patient"))
@@ -197,7 +192,7 @@ def draw_detail(rng: random.Random, meaning: Meaning, detail: str) -> str:
         return _pick(rng, action, described_by("time", meaning.domain))
     if detail == "cause":
         affair = "affair" in lexicon().concepts[action].attributes["in"]
-        return _pick(rng, company, _all_happenings()) if affair else ""
+        return _pick(rng, company, members("happening", "noun")) if affair else ""
     return _pick(rng, action if detail == "tool" else company, accepts(action, detail))
 
 

@@ -36,8 +36,6 @@ class KeptEncoder:
         advance: Callable[[int], None] = lambda characters: None,
     ) -> None:
         self.encoder, self.key, self.cache, self.advance = encoder, key, cache, advance
-        self.asked = self.computed = 0
-        """Texts that were asked for, and those of them that had to be computed."""
 
     def encode(self, sentences: Sequence[str]) -> np.ndarray:
         """One vector a sentence, in order: (n, d) float32."""
@@ -51,7 +49,6 @@ class KeptEncoder:
         missing = sorted((text for text in distinct if text not in found), key=len, reverse=True)
         for start in range(0, len(missing), PORTION):
             found |= self._computed(missing[start : start + PORTION])
-        self.asked, self.computed = self.asked + len(texts), self.computed + len(missing)
         return np.stack([found[text] for text in texts]) if texts else self.encoder.encode([])
 
     def _computed(self, texts: list[str]) -> dict[str, np.ndarray]:

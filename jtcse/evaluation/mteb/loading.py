@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from jtcse.core.errors import NoRoom, UserError
 from jtcse.core.files import FULL
 from jtcse.core.hub import ADVICE
-from jtcse.evaluation.mteb import counts, downloads, limits
+from jtcse.evaluation.mteb import downloads, limits
 
 KINDS = {
     "gone": "it is not there any more, or private: leave the task out",
@@ -168,7 +168,7 @@ def _forgotten(path: str, kind: str) -> str:
 
 def _whole(task) -> list[str]:
     """Raises where samples are missing, tells where there are more than expected."""
-    found = counts.differences(task)
+    found = limits.differences(task)
     fewer = [one for one in found if one.found < one.expected]
     if fewer:
         more = f" (and {len(fewer) - 1} more)" if len(fewer) > 1 else ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from jtcse.core.errors import NoRoom, UserError
 from jtcse.core.files import FULL
 from jtcse.evaluation.mteb.cache import TextCache
+from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
 from jtcse.evaluation.mteb.sizes import size_of
 from jtcse.evaluation.mteb.tasks import Wanted, opened
 
@@ -81,8 +82,11 @@ def score(
     found = {one: Outcome(one.name, KEPT) for one, task in tasks.items() if store.result(task) is not None}
     left = {one: task for one, task in tasks.items() if one not in found}
     if left:
+        from jtcse.evaluation.mteb.adapter import MtebEncoder
+
         with open_cache(store.root, settings) as cache, _bar(console, left.values()) as bar:
-            model = _model(encoder, store, cache, bar)
+            kept = KeptEncoder(encoder, store.revision, cache, bar.advance)
+            model = MtebEncoder(kept, store.label, store.revision)
             # first what no other process has, then what one had: it may have ended without a result
             for one, wait in [(one, wait) for wait in (False, True) for one in left]:
                 if one in found:
@@ -93,13 +97,6 @@ def score(
                         found[one] = _outcome(model, store, left[one], settings.tries)
                         bar.ended(left[one])
     return [found[one] for one in wanted]
-
-
-def _model(encoder: Encoder, store: Store, cache: TextCache, bar: Bar) -> MtebEncoder:
-    from jtcse.evaluation.mteb.adapter import MtebEncoder
-    from jtcse.evaluation.mteb.cached_encoder import KeptEncoder
-
-    return MtebEncoder(KeptEncoder(encoder, store.revision, cache, bar.advance), store.label, store.revision)
 
 
 def _outcome(model: MtebEncoder, store: Store, task: AbsTask, tries: int) -> Outcome:

@@ -83,7 +83,9 @@ def wanted(words: str) -> list[Wanted]:
     found: dict[str, Wanted] = {}
     for word in words.split(","):
         for one in _meant(word.strip()):
-            found[one.name] = _united(found.get(one.name, one), one)
+            other = found.get(one.name, one)
+            subsets, splits = _union(other.subsets, one.subsets), _union(other.splits, one.splits)
+            found[one.name] = Wanted(one.name, subsets, splits)
     return list(found.values())
 
 
@@ -98,10 +100,6 @@ def _meant(word: str) -> list[Wanted]:
     if colon:
         raise UserError(f"{word!r} asks for subsets of a list; write the list alone, or NAME:SUBSET for single tasks")
     return [row.wanted for row in (_rows(PREDECESSOR) if name == "table6" else rows(name))]
-
-
-def _united(one: Wanted, other: Wanted) -> Wanted:
-    return Wanted(one.name, _union(one.subsets, other.subsets), _union(one.splits, other.splits))
 
 
 def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

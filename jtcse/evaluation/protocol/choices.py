@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.run import Run
 from jtcse.encoders.loading import load_tower
 from jtcse.evaluation.protocol.subsets import AVERAGES, difference, drawn_points, points
@@ -58,8 +58,7 @@ class Protocol:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        if self.pooling not in CHOICES["pooling"]:
-            raise unknown("pooling", self.pooling, CHOICES["pooling"])
+        check_choice("pooling", self.pooling, CHOICES["pooling"])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.evaluation.statistics.resampled import rank_correlations
 from jtcse.evaluation.statistics.spearman import Estimate, middle, spearman
 
@@ -35,8 +35,7 @@ def points(similarity: np.ndarray, gold: np.ndarray, subset: np.ndarray, average
     Raises:
         UserError: an unknown average; a subset that cannot be ranked.
     """
-    if average not in AVERAGES:
-        raise unknown("average over subsets", average, AVERAGES)
+    check_choice("average over subsets", average, AVERAGES)
     if average == "all":
         return 100 * spearman(similarity, gold)
     rows = positions(subset)

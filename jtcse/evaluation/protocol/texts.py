@@ -48,11 +48,6 @@ class Task:
         return replace(self, first=[change(s) for s in self.first], second=[change(s) for s in self.second])
 
 
-def lower(text: str) -> str:
-    """All letters small."""
-    return text.lower()
-
-
 def joined(text: str) -> str:
     """Without the blanks that tokenised files have around punctuation: ``don ' t go , he said .`` -> ``don't go, he said.``"""
     text = re.sub(rf"\s+({AFTER})", r"\1", text)
@@ -70,7 +65,7 @@ def closed(text: str) -> str:
     return text if re.search(r"[.!?][\"')\]\s]*$", text) else text.rstrip() + " ."
 
 
-REWRITINGS: dict[str, Callable[[str], str]] = {"lower": lower, "joined": joined, "spaced": spaced, "closed": closed}
+REWRITINGS: dict[str, Callable[[str], str]] = {"lower": str.lower, "joined": joined, "spaced": spaced, "closed": closed}
 
 
 @dataclass(frozen=True)
@@ -118,8 +113,10 @@ def tasks_of(sets: Mapping[str, PairSet], source: str, limit: int | None = None)
     The years of SentEval have subsets. The generated world has none, so its sets are put together once more as the subsets
     of a task ``all sets as one``, which does not count in the average.
     """
-    tasks = {name: _task(pairs, _labels(name, pairs, source)) for name, pairs in sets.items()}
-    tasks = {name: _thinned(task, limit) for name, task in tasks.items()}
+    tasks = {}
+    for name, pairs in sets.items():
+        task = Task(pairs.name, pairs.first, pairs.second, pairs.gold, _labels(name, pairs, source))
+        tasks[name] = _thinned(task, limit)
     return tasks | {TOGETHER: _as_one(tasks)} if source == "generated" and len(tasks) > 1 else tasks
 
 
@@ -169,10 +166,6 @@ def _labels(name: str, pairs: PairSet, source: str) -> np.ndarray:
         return np.repeat(name, len(pairs))
     parts = senteval.subsets(name, senteval.members())
     return np.repeat(list(parts), [len(part[2]) for part in parts.values()])
-
-
-def _task(pairs: PairSet, subset: np.ndarray) -> Task:
-    return Task(pairs.name, pairs.first, pairs.second, pairs.gold, subset)
 
 
 def _thinned(task: Task, limit: int | None) -> Task:

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from jtcse.core.errors import UserError
 from jtcse.evaluation.statistics.power import RESAMPLES, detectable
-from jtcse.evaluation.statistics.spearman import middle, resampled_spearman, spearman
+from jtcse.evaluation.statistics.resampled import by_task
+from jtcse.evaluation.statistics.spearman import middle, spearman
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -62,12 +63,6 @@ def williams(r_a: float, r_b: float, r_ab: float, n: int) -> Williams:
     return Williams(t, n - 3, float(2 * student.sf(abs(t), n - 3)))
 
 
-def williams_test(similarity_a: ArrayLike, similarity_b: ArrayLike, gold: ArrayLike) -> Williams:
-    """``williams`` on the Spearman coefficients of two systems' similarities and the gold scores, (n,) each."""
-    pairs = ((similarity_a, gold), (similarity_b, gold), (similarity_a, similarity_b))
-    return williams(*(spearman(x, y) for x, y in pairs), len(np.asarray(gold)))
-
-
 def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's correction of a family of p-values (m,): each is set against the hypotheses not yet rejected.
 
@@ -97,17 +92,6 @@ def bootstrap_p(draws: ArrayLike) -> float:
     return min(1.0, 2 * (fewer + 1) / (len(drawn) + 1))
 
 
-def compare(
-    scores_a: Mapping[str, TaskScore], scores_b: Mapping[str, TaskScore], *, resamples: int = RESAMPLES, seed: int = 0
-) -> DataFrame:
-    """System a minus system b on every task and on the average of the tasks: one pair of ``compare_all``.
-
-    Returns:
-        a frame with the tasks and ``average`` as rows, see ``compare_all`` for its columns.
-    """
-    return compare_all({"a": scores_a, "b": scores_b}, resamples=resamples, seed=seed).loc["a", "b"]
-
-
 def compare_all(
     scores: Mapping[str, Mapping[str, TaskScore]],
     pairs: Sequence[tuple[str, str]] | None = None,
@@ -132,7 +116,7 @@ def compare_all(
     import pandas as pd
 
     golds = _shared_golds(scores)
-    drawn = _draws(scores, golds, resamples, seed)
+    drawn = by_task(scores, resamples, seed)
     frames = {pair: _compared(scores, golds, drawn, *pair) for pair in pairs or combinations(scores, 2)}
     return pd.concat(frames, names=["first", "second", "task"])
 
@@ -141,27 +125,15 @@ def _shared_golds(scores: Mapping[str, Mapping[str, TaskScore]]) -> dict[str, np
     if len(scores) < 2:
         raise UserError(f"found scores of {len(scores)} system(s), expected at least two to compare")
     (name, first), *others = scores.items()
-    for other, by_task in others:
-        if list(by_task) != list(first):
+    for other, tasks in others:
+        if list(tasks) != list(first):
             raise UserError(
-                f"{name!r} was scored on {list(first)} and {other!r} on {list(by_task)}; score both on the same"
+                f"{name!r} was scored on {list(first)} and {other!r} on {list(tasks)}; score both on the same"
             )
-        for task, score in by_task.items():
+        for task, score in tasks.items():
             if not np.array_equal(score.gold, first[task].gold):
                 raise UserError(f"{name!r} and {other!r} were scored on different pairs of {task!r}; score both anew")
     return {task: score.gold for task, score in first.items()}
-
-
-def _draws(
-    scores: Mapping[str, Mapping[str, TaskScore]], golds: Mapping[str, np.ndarray], resamples: int, seed: int
-) -> dict[str, dict[str, np.ndarray]]:
-    """Resampled points (resamples,) by system and task; the streams are those of ``paired_average_difference``."""
-    drawn: dict[str, dict[str, np.ndarray]] = {system: {} for system in scores}
-    for (task, gold), rng in zip(golds.items(), np.random.default_rng(seed).spawn(len(golds)), strict=True):
-        rows = resampled_spearman([scores[system][task].similarity for system in scores], gold, resamples, rng)
-        for system, row in zip(scores, rows, strict=True):
-            drawn[system][task] = 100 * row
-    return drawn
 
 
 def _compared(scores: Mapping, golds: Mapping, drawn: Mapping, first: str, second: str) -> DataFrame:
@@ -171,7 +143,7 @@ def _compared(scores: Mapping, golds: Mapping, drawn: Mapping, first: str, secon
     for task, gold in golds.items():
         a, b = (scores[system][task].similarity for system in (first, second))
         r_a, r_b, alike = spearman(a, gold), spearman(b, gold), spearman(a, b)
-        differences[task] = drawn[first][task] - drawn[second][task]
+        differences[task] = drawn[first][task].draws - drawn[second][task].draws
         check = williams(r_a, r_b, alike, len(gold)).p
         rows[task] = _row(100 * (r_a - r_b), differences[task], len(gold), alike) | {"p_williams": check}
     frame = pd.DataFrame(rows).T

@@ -22,7 +22,8 @@ from jtcse.encoders.loading import load_tower
 from jtcse.experiments.ablations.grids import Cell, reading
 from jtcse.experiments.ablations.switches import BASE, base_cell, switches
 from jtcse.method.cross_attention import cael_layers, cross_streams
-from jtcse.method.losses import NEGATIVE_COSINE, cosine, total_parts
+from jtcse.method.joint_training import loss_parts
+from jtcse.method.losses import NEGATIVE_COSINE, cosine
 from jtcse.method.twin import Twin
 
 OTHER_WAY = "code/direction=II-I"
@@ -89,22 +90,6 @@ def first_batch(run: Run, tokenizer, stage: Stage2Settings) -> Batch:
     rows = run.generator("paper and code").permutation(len(corpus))[: stage.batch_size]
     texts = [corpus[int(row)] for row in rows]
     return make_batch([texts, texts], tokenizer, stage.max_length)
-
-
-def loss_parts(outputs: dict[str, Tensor], stage: Stage2Settings, direction: int) -> dict[str, Tensor]:
-    """The parts of Eq. 15 at a given R of Eq. 12."""
-    crossed = (outputs["c_1"], outputs["c_2"]) if "c_1" in outputs else None
-    return total_parts(
-        (outputs["h_1"], outputs["h_2"]),
-        (outputs["p_1"], outputs["p_2"]),
-        crossed,
-        direction=direction,
-        parts=stage.parts,
-        temperature=stage.temperature,
-        infonce_form=stage.infonce,
-        partner=stage.icnce,
-        ictm_form=stage.ictm,
-    )
 
 
 class TwinEncoder:

@@ -275,6 +275,21 @@ def test_a_saved_tower_is_a_sentence_transformer(folders, family: str, pooling: 
     assert np.allclose(opened.encode(sentences()), saved.encode(sentences()), atol=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", ["cls", "mean", "first_last"])
+@pytest.mark.parametrize("kind", ["tower", "twin"])
+def test_every_saved_encoder_is_a_sentence_transformer_by_one_call(
+    folders, kind: str, family: str, pooling: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    interop = pytest.importorskip("jtcse.encoders.sentence_transformer")
+    towers = [tower(folders[f"{family}_{s}"], pooling=pooling, max_length=20) for s in (1, 2)]
+    saved = towers[0] if kind == "tower" else SumEncoder(towers, weights=[0.7, 0.3])
+    saved.save(tmp_path / "saved")
+    opened = interop.as_sentence_transformer(tmp_path / "saved")
+    assert np.allclose(opened.encode(sentences()), saved.encode(sentences()), atol=1e-5)
+
+
 def test_dropout_is_set_on_loading(folders) -> None:
     model, _ = load_tower(folders["bert_1"], dropout=0.25)
     assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.25}

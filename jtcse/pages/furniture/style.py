@@ -33,6 +33,19 @@ COLOURS = {
     "distilled": "#009E73",
 }
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#767676")
+TICKS = {"major.size": 6, "major.width": 1.25, "minor.size": 4, "minor.width": 1}  # not drawn, but labels keep off
+LOOK = {
+    **{"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12, "axes.titlelocation": "left"},
+    **{"axes.edgecolor": ".8", "axes.linewidth": 1.25, "axes.axisbelow": True, "lines.solid_capstyle": "round"},
+    **{"axes.grid": True, "grid.color": ".8", "grid.linewidth": 0.6, "legend.title_fontsize": 12},
+    **{"patch.edgecolor": "w", "patch.force_edgecolor": True, "xtick.bottom": False, "ytick.left": False},
+    **{f"{side}.{size}": points for side in ("xtick", "ytick") for size, points in TICKS.items()},
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 10),
+    **dict.fromkeys(("legend.frameon", "axes.spines.right", "axes.spines.top"), False),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), ".15"),
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+}
+"""Seaborn's white grid, without seaborn, which would bring ``scipy.stats`` into every page."""
 WIDTH = 5.2  # inches: on a phone, letters of 10 points are then some 9 pixels high
 
 
@@ -65,17 +78,9 @@ def picture(figure: Figure, alt: str) -> str:
 @cache
 def _look() -> None:
     import matplotlib
-    import seaborn
 
     matplotlib.rcdefaults()  # a matplotlibrc in somebody's home changes no figure
-    seaborn.set_theme(
-        style="whitegrid",
-        palette=CYCLE,
-        rc={"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12, "axes.titlelocation": "left"}
-        | dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 10)
-        | dict.fromkeys(("legend.frameon", "axes.spines.right", "axes.spines.top"), False)
-        | {"grid.linewidth": 0.6},
-    )
+    matplotlib.rcParams.update(LOOK | {"axes.prop_cycle": matplotlib.cycler(color=CYCLE)})
 
 
 def panels(count: int = 1, *, columns: int = 1, height: float = 3.0, **shared: bool) -> tuple[Figure, list[Axes]]:

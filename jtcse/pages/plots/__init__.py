@@ -127,15 +127,17 @@ def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, flo
 
 def attention(maps: Mapping[str, np.ndarray], tokens: Sequence[str], *, columns: int, height: float) -> Figure:
     """Maps of attention, a panel a title, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
+    from seaborn import heatmap
+
     most = max(float(one.max()) for one in maps.values())
     figure, axes = panels(len(maps), columns=columns, height=height, sharex=True, sharey=True)
     for axis, (title, one) in zip(axes, maps.items(), strict=True):
-        image = axis.imshow(one, cmap="Blues", vmin=0, vmax=most, aspect="auto")
+        heatmap(one, vmin=0, vmax=most, cmap="Blues", cbar=False, xticklabels=tokens, yticklabels=tokens, ax=axis)
         axis.set_title(title, fontsize=11)
-        axis.grid(False)
-        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8.5)
-        axis.set_yticks(range(len(tokens)), tokens, fontsize=8.5)
-    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
+        axis.tick_params("x", labelsize=8.5, rotation=90)
+        axis.tick_params("y", labelsize=8.5, rotation=0)
+        axis.spines[["left", "bottom"]].set_visible(True)
+    figure.colorbar(axis.collections[0], ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
     return figure
 
 

@@ -22,7 +22,6 @@ from jtcse.pages.furniture.elements import beside
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from plotly.graph_objects import Figure as Turnable
 SCRIPT = "_static/plotly.min.js"  # one copy for the whole book, put there when it is built
 COLOURS = {
     "start": "#767676",
@@ -59,10 +58,16 @@ def show(figure: Any, alt: str, still: Figure | None = None) -> None:
     """
     from IPython.display import HTML, display
 
-    if hasattr(figure, "to_plotly_json"):
-        show_turnable(figure, picture(still, alt) if still is not None else escape(alt))
-    else:
+    if not hasattr(figure, "to_plotly_json"):
         display(HTML(picture(figure, alt)))
+    # Where a reader sits, the front end draws Plotly itself: Jupyter names its session to the kernel.
+    elif "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ:
+        figure.show()
+    else:  # in the book by the shared script; what is still stands in its place until, or unless, that runs
+        text, instead = figure.to_json(), escape(alt) if still is None else picture(still, alt)
+        name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+        filled = {"name": name, "still": instead, "figure": text.replace("</", "<\\/"), "script": SCRIPT}
+        display(HTML(Template(beside("turnable.html")).substitute(filled)))
 
 
 def picture(figure: Figure, alt: str) -> str:
@@ -99,21 +104,3 @@ def panels(count: int = 1, *, columns: int = 1, height: float = 3.0, **shared: b
 def shorten(name: str, longest: int) -> str:
     """A name of at most so many letters; tables have the whole one."""
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def show_turnable(figure: Turnable, still: str) -> None:
-    """Display a Plotly figure: in the book by the shared script, elsewhere as the front end does it.
-
-    Args:
-        still: HTML that stands in its place until, or unless, the script runs.
-    """
-    from IPython.display import HTML, display
-
-    # Where a reader sits, the front end draws Plotly itself: Jupyter names its session to the kernel.
-    if "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ:
-        figure.show()
-        return
-    text = figure.to_json()
-    name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    filled = {"name": name, "still": still, "figure": text.replace("</", "<\\/"), "script": SCRIPT}
-    display(HTML(Template(beside("turnable.html")).substitute(filled)))

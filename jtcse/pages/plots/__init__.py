@@ -66,9 +66,8 @@ def bars(values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[fl
     figure, (axis,) = panels(height=0.36 * len(values) + 0.9)
     axis.barh(list(values), list(values.values()), color=COLOURS["start"])
     if ends:
-        axis.hlines(
-            range(len(values)), *zip(*(ends[name] for name in values), strict=True), color="#222222", linewidth=2
-        )
+        low, high = zip(*(ends[name] for name in values), strict=True)
+        axis.hlines(range(len(values)), low, high, color="#222222", linewidth=2)
     axis.set_xlabel(label)
     axis.invert_yaxis()
     axis.grid(False, axis="y")
@@ -202,9 +201,8 @@ def cell_map(
         shade = "white" if dark[at] else "black"
         axis.text(at[1], at[0], texts[at], ha="center", va="center", fontsize=8, color=shade)
     axis.set_yticks(range(len(numbers)), numbers.index, fontsize=9)
-    axis.set_xticks(
-        range(numbers.shape[1]), numbers.columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=9
-    )
+    turned = {"rotation": 60, "ha": "left", "rotation_mode": "anchor"}
+    axis.set_xticks(range(numbers.shape[1]), numbers.columns, fontsize=9, **turned)
     axis.xaxis.tick_top()
     axis.grid(False)
     return figure

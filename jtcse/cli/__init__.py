@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from jtcse.cli import evaluate, publish, race, reading, release, rerun, systems
+from jtcse.cli import evaluate, publish, race, reading, rerun, systems
 from jtcse.cli.options import Profile, Turned, Workdir, run_of
-from jtcse.core.errors import UserError, check_choice, unknown
+from jtcse.core.errors import UserError, check_choice
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -94,8 +94,7 @@ def train(
         "tower_2": lambda run: stages.train_tower(run, 2),
         "twin": stages.train_twin,
     }
-    if stage != "all" and stage not in makers:
-        raise unknown("stage", stage, [*makers, "all"])
+    check_choice("stage", stage, [*makers, "all"])
     for name in makers if stage == "all" else [stage]:
         _stage(name, makers[name], profile, workdir, settings)
 
@@ -183,7 +182,7 @@ def bench(
 evaluate.register(app)
 app.add_typer(systems.app, name="systems")
 for command in (
-    race.race, race.cell, reading.ledger, reading.audit, release.release, rerun.rerun, publish.publish, publish.book,
+    race.race, race.cell, reading.ledger, reading.audit, rerun.rerun, publish.release, publish.publish, publish.book,
 ):  # fmt: skip
     app.command()(command)
 

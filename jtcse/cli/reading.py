@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,7 +52,8 @@ def ledger(
     if as_json:
         typer.echo(json.dumps([entry.as_dict() for entry in shown], indent=1, ensure_ascii=False))
     elif table or state:
-        _print_rows(shown)
+        _show(COLUMNS, [_cells(entry) for entry in shown])
+        typer.echo(_counted(shown))
     else:
         _print_counts(shown)
 
@@ -72,21 +73,15 @@ def audit(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in found], indent=1, ensure_ascii=False))
     else:
-        _print_findings(found)
+        _show(("place", "strength", "rule", "finding"), [(f.place, f.strength, f.rule, f.sentence) for f in found])
+        typer.echo(f"{len(found):,} findings")
 
 
 def _place(table: str | None) -> str | None:
-    """``10`` as ``table10``; what is no place is refused with the nearest one."""
-    from jtcse.paper.ledger.all_records import CLAIM
-    from jtcse.paper.printed import TITLES
-
+    """``10`` as ``table10``."""
     if table is None:
         return None
-    place = f"table{table}" if table.isdecimal() else table.lower().replace(" ", "")
-    valid = [*TITLES, CLAIM]
-    if place not in valid:
-        raise unknown("table or figure of the paper", place, valid)
-    return place
+    return f"table{table}" if table.isdecimal() else table.lower().replace(" ", "")
 
 
 def _state(state: str | None) -> str | None:
@@ -99,11 +94,6 @@ def _state(state: str | None) -> str | None:
 
 
 # -- for people ------------------------------------------------------------------------------------------------
-
-
-def _print_rows(entries: Sequence[Entry]) -> None:
-    _show(COLUMNS, [_cells(entry) for entry in entries])
-    typer.echo(_counted(entries))
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -139,14 +129,11 @@ def _cells(entry: Entry) -> list[str]:
 
 
 def _print_counts(entries: Sequence[Entry]) -> None:
-    from jtcse.paper.ledger import STATES, counts
+    from jtcse.paper.ledger import STATES, by_place, counts
 
-    by_place: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_place.setdefault(entry.place, []).append(entry)
     rows = [
         [place, f"{len(some):,}", *(f"{n:,}" if n else "" for n in counts(some).values())]
-        for place, some in by_place.items()
+        for place, some in by_place(entries).items()
     ]
     _show(("place", "values", *(state.replace(" ", "\n") for state in STATES)), rows)
     typer.echo(_counted(entries))
@@ -157,9 +144,3 @@ def _counted(entries: Sequence[Entry]) -> str:
 
     found = ", ".join(f"{n:,} {state}" for state, n in counts(entries).items() if n)
     return f"{len(entries):,} in all: {found}" if entries else "none in all"
-
-
-def _print_findings(found: Sequence[Any]) -> None:
-    columns = ("place", "strength", "rule", "finding")
-    _show(columns, [[str(f.place), str(f.strength), str(f.rule), str(f.sentence)] for f in found])
-    typer.echo(f"{len(found):,} findings")

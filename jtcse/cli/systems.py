@@ -22,8 +22,30 @@ def systems(context: typer.Context) -> None:
 
         jtcse systems show esimcse
     """
-    if context.invoked_subcommand is None:
-        _list()
+    if context.invoked_subcommand is not None:
+        return
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from jtcse.pages.systems import printed_average
+    from jtcse.systems.cards import FAMILIES, cards
+    from jtcse.systems.released import released
+
+    table = Table("name", "system", "year", "BERT", "RoBERTa", "released weights", box=SIMPLE, padding=(0, 1, 0, 0))
+    family = None
+    for card in cards():
+        if card.head.family != family:
+            family = card.head.family
+            table.add_row("", f"[bold]{FAMILIES[family]}[/]")
+        printed = [printed_average(card, backbone) or "" for backbone in ("bert", "roberta")]
+        there = released(card.name).items()
+        weights = [half + ("" if all(one.verified for one in places) else "*") for half, places in there]
+        table.add_row(card.name, card.head.title, str(card.head.year), *printed, " ".join(weights))
+    Console().print(table)
+    typer.echo(
+        "BERT, RoBERTa: the average of the seven tasks that Table I prints. *: a hub name that was not verified."
+    )
 
 
 @app.command()
@@ -42,50 +64,16 @@ def show(name: Annotated[str, typer.Argument(help="A name out of 'jtcse systems'
     Console().print(Markdown(card_markdown(name)))
 
 
-def _list() -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    from jtcse.pages.systems import printed_average
-    from jtcse.systems.cards import FAMILIES, cards
-    from jtcse.systems.released import released
-
-    table = Table("name", "system", "year", "BERT", "RoBERTa", "released weights", box=SIMPLE, padding=(0, 1, 0, 0))
-    family = None
-    for card in cards():
-        if card.head.family != family:
-            family = card.head.family
-            table.add_row("", f"[bold]{FAMILIES[family]}[/]")
-        printed = [printed_average(card, backbone) or "" for backbone in ("bert", "roberta")]
-        weights = [
-            backbone + ("" if all(one.verified for one in places) else "*")
-            for backbone, places in released(card.name).items()
-        ]
-        table.add_row(card.name, card.head.title, str(card.head.year), *printed, " ".join(weights))
-    Console().print(table)
-    typer.echo(
-        "BERT, RoBERTa: the average of the seven tasks that Table I prints. *: a hub name that was not verified."
-    )
-
-
 def train(system: str, seed: int, profile: str, workdir: Path | None, words: list[str]) -> None:
     """Train a compared system, and what it needs, in a profile's workspace."""
+    from jtcse.core.config import parse_assignments
     from jtcse.experiments import trained_systems
 
-    run, changes = _run(profile, workdir, words)
-    folder = trained_systems.made(run, system, seed, changes)
+    turned = parse_assignments(words)
+    own = {name: turned.pop(name) for name in list(turned) if "." not in name}  # settings of the system
+    folder = trained_systems.made(run_of("train_system", profile, workdir, turned), system, seed, own)
     story = trained_systems.story(folder)
     typer.echo(
         f"{system}: development score {story.best_score:.2f}, before training {story.start_score:.2f}; "
         f"learning rate {story.settings['learning_rate']:.2g}, {story.steps} steps, {story.seconds:.0f} s; {folder}/model"
     )
-
-
-def _run(profile: str, workdir: Path | None, words: list[str]):
-    """The run of a profile, and of the words those that are settings of a system."""
-    from jtcse.core.config import parse_assignments
-
-    turned = parse_assignments(words)
-    own = {name: value for name, value in turned.items() if "." not in name}
-    return run_of("train_system", profile, workdir, {name: v for name, v in turned.items() if name not in own}), own

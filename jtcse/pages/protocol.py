@@ -106,15 +106,9 @@ def discrepancy_table(effects: Effects, shown: Mapping[int, str]) -> HTML:
         switches = [switch for switch in effects.switches if one.number in switch.numbers]
         by_seed = [(s.words, effects.effect(s), [effects.effect(s, seed) for seed in effects.seeds]) for s in switches]
         words = "; ".join(f"{words}: {judged(effect, seeds)}" for words, effect, seeds in by_seed)
-        row = {
-            "": one.number,
-            "difference": one.title,
-            "paper": one.paper,
-            "code": one.code,
-            "switch": one.switch or "–",
-        }
+        row = {"": one.number, "difference": one.title, "paper": one.paper, "code": one.code}
         found = shown.get(one.number) or words or KINDS[one.kind]
-        rows.append(row | {"found here": found, "why so": one.reason or "–"})
+        rows.append(row | {"switch": one.switch or "–", "found here": found, "why so": one.reason or "–"})
     return rows_table(rows)
 
 

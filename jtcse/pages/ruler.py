@@ -62,11 +62,8 @@ def differences_table(comparisons: DataFrame) -> DataFrame:
     """A task a row, a pair of systems a column: difference and interval; a star where p after Holm is below 5 %."""
     frame = named(comparisons)
     p = comparisons["p_holm"].fillna(comparisons["p_bootstrap"])  # the average is not one of the family
-    words = [
-        ranged(row.difference, row.low, row.high) + " *" * (value < LEVEL)
-        for row, value in zip(frame.itertuples(), p, strict=True)
-    ]
-    frame = frame.assign(words=words)
+    words = [ranged(row.difference, row.low, row.high) for row in frame.itertuples()]
+    frame = frame.assign(words=[told + " *" * (value < LEVEL) for told, value in zip(words, p, strict=True)])
     columns, rows = (list(dict.fromkeys(frame[name])) for name in ("pair", "task"))
     return frame.pivot(index="task", columns="pair", values="words").loc[rows, columns]
 
@@ -144,9 +141,8 @@ def task_steps(ruler: DataFrame) -> DataFrame:
             first, second = (f"table1/{backbone}/{model}/{names.get(task, task)}" for model in ("JTCSE", "TNCSE"))
             if {first, second} <= known:
                 step = _difference(first, second)
-                rows.append(
-                    {"task": task, "backbone": backbone, "step": step, **mark, "where": placed([step], mark)[0]}
-                )
+                row = {"task": task, "backbone": backbone, "step": step}
+                rows.append(row | {**mark, "where": placed([step], mark)[0]})
     return DataFrame(rows).astype({"n": int})
 
 

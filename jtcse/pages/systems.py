@@ -199,11 +199,8 @@ def _measured_row(one: Card, record: RunRecord, own: dict[str, Metric]) -> tuple
 
 
 def _names(one: Card) -> str:
-    where = (
-        f"Authors' repository: `{one.head.repository}`."
-        if one.head.repository
-        else "No repository of the authors found."
-    )
+    place = one.head.repository
+    where = f"Authors' repository: `{place}`." if place else "No repository of the authors found."
     extra = f" Needs beyond the core packages: {', '.join(one.head.requires)}." if one.head.requires else ""
     needs = fragment(one.name).needs
     extra += f" Trained from: {', '.join(needs)}." if needs else ""

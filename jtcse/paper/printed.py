@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice, unknown
 from jtcse.paper.places import LAYOUTS, TITLES, Layout
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def table(place: str) -> DataFrame:
     Raises:
         UserError: no such table or figure.
     """
-    if place not in TITLES:
-        raise unknown("table or figure of the paper", place, TITLES)
+    check_choice("table or figure of the paper", place, TITLES)
     frame = _values()
     return frame[frame["place"] == place].copy()
 

@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -23,14 +22,13 @@ import yaml
 
 from jtcse.core.config import UNTRAINED, load_settings
 from jtcse.core.errors import UserError
-from jtcse.core.files import checkout, write_atomically
+from jtcse.core.files import ANSI, checkout, new_folder, write_atomically
 from jtcse.core.record import read_record
 from jtcse.core.run import commit_of
 from jtcse.pipeline.plan import PAGES as PUBLISHED
 from jtcse.pipeline.plan import plan_of, read_plan, shown_committed
-from jtcse.pipeline.publish.pages import WIDGET, read_page
+from jtcse.pipeline.publish.pages import WIDGET, read_page, with_note
 
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PAGES = Path("_build") / "html"
 CLEAN = "clean-notebooks"
 TRAINED = "only where something is trained"
@@ -64,14 +62,9 @@ def build_book(profile: str, root: Path | None = None, published: bool = False) 
     """
     root, clock = root or checkout(), time.perf_counter()
     build = root / "build" / profile
-    build.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=build, prefix=".book."))
-    try:
+    with new_folder(build / "book") as fresh:
         assemble(root, profile, fresh, published)
         _run_jupyter_book(fresh)
-        _replace(build / "book", fresh)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     first = build / "book" / PAGES / "index.html"
     pages = sorted(page.name for page in first.parent.glob("*.html"))
     report = {"seconds": round(time.perf_counter() - clock, 1), "pages": pages}
@@ -117,11 +110,10 @@ def _executed(root: Path, profile: str) -> dict[str, str]:
 def _committed(page: dict[str, Any], profile: str) -> dict[str, Any]:
     """A published page with the note that this run did not make it."""
     words = (
-        "```{admonition} From the committed run\n:class: note\nThis page was not run now: it shows the run in "
-        f"`results/{profile}`. `jtcse reproduce --profile {profile} --full` runs it as well.\n```"
+        f"This page was not run now: it shows the run in `results/{profile}`. "
+        f"`jtcse reproduce --profile {profile} --full` runs it as well."
     )
-    page["cells"].insert(1, {"cell_type": "markdown", "id": "from-the-committed-run", "metadata": {}, "source": words})
-    return page
+    return with_note(page, "from-the-committed-run", "From the committed run", words)
 
 
 def _published(root: Path, profile: str) -> dict[str, str]:
@@ -225,18 +217,8 @@ def _run_jupyter_book(folder: Path) -> None:
         raise UserError(f"the book does not build cleanly: {complaints[0] if complaints else 'see above'}")
 
 
-def _replace(place: Path, fresh: Path) -> None:
-    old = fresh.with_name(fresh.name + ".old")
-    if place.exists():
-        place.rename(old)
-    fresh.rename(place)
-    place.chmod(0o755)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _commit(root: Path) -> str:
     """Words for the footer: the commit, and whether the tree had changes that are not in it."""
-
     commit, changed = commit_of(root)
     if commit is None:
         return "a tree without git history"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 import platform
@@ -46,20 +45,25 @@ def report(hub_timeout: float = 3, seconds: float = 2) -> list[Row]:
         seconds: for measuring the rate of matrix products.
     """
     rate, number_format = measured_rate(seconds)
-    hub = _hub(hub_timeout)
+    hub, disk = _hub(hub_timeout), shutil.disk_usage(Path.cwd()).free / 1e9
     machine = [
-        _python(),
+        _wanted("Python", platform.python_version(), sys.version_info >= (3, 11), "3.11 or newer is needed"),
         _torch(),
         *_gpus(),
-        _cores(),
+        _wanted("cores", f"{cores()} of {os.cpu_count()}", cores() >= 2, "the times below are for two or more"),
         _memory(),
-        _disk(),
+        _wanted("disk here", f"{disk:.0f} GB free", disk > DISK, f"{DISK} GB are wanted"),
         hub,
         *_tools(),
         Row("matrix products", f"{rate:,.0f} GFLOP/s in {number_format}"),
         _number_format(),
     ]
     return machine + [_profile(name, rate, hub.fine) for name in profiles()]
+
+
+def _wanted(what: str, found: str, fine: bool, lacking: str) -> Row:
+    """What is fine needs no note."""
+    return Row(what, found, "" if fine else lacking, fine)
 
 
 def show() -> None:
@@ -69,38 +73,25 @@ def show() -> None:
 
     table = Table("", "what", "found", "note")
     for row in report():
-        table.add_row(
-            "[green]ok[/]" if row.fine else "[yellow]--[/]",
-            escape(row.what),
-            escape(row.found),
-            escape(row.note),
-        )
+        mark = "[green]ok[/]" if row.fine else "[yellow]--[/]"
+        table.add_row(mark, escape(row.what), escape(row.found), escape(row.note))
     Console().print(table)
-
-
-def _python() -> Row:
-    fine = sys.version_info >= (3, 11)
-    return Row("Python", platform.python_version(), "" if fine else "3.11 or newer is needed", fine)
 
 
 def _torch() -> Row:
     import torch
 
     found = [name for name in (*FAST, "avx512f", "avx2") if name in cpu_flags()]
-    return Row(
-        "torch",
-        f"{torch.__version__}, {torch.get_num_threads()} threads",
-        "CPU has " + ", ".join(found) if found else "",
-    )
+    words = "CPU has " + ", ".join(found) if found else ""
+    return Row("torch", f"{torch.__version__}, {torch.get_num_threads()} threads", words)
 
 
 def _number_format() -> Row:
     """What a profile with ``run.precision: auto`` trains in here; scores are fp32 in any case."""
     try:
         why = f"by {FORCED_BY}" if forced() else "as the hardware says"
-        return Row(
-            "number format", decided("auto"), f"of training where a profile leaves it open, {why}; scores are fp32"
-        )
+        words = f"of training where a profile leaves it open, {why}; scores are fp32"
+        return Row("number format", decided("auto"), words)
     except UserError as error:
         return Row("number format", "undecided", str(error), fine=False)
 
@@ -114,25 +105,12 @@ def _gpus() -> list[Row]:
     return [Row("GPU", f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB") for gpu in found]
 
 
-def _cores() -> Row:
-    usable = cores()
-    fine = usable >= 2
-    return Row("cores", f"{usable} of {os.cpu_count()}", "" if fine else "the times below are for two or more", fine)
-
-
 def _memory() -> Row:
     import psutil
 
     memory = psutil.virtual_memory()
-    fine = memory.available > 4 * 2**30
-    note = "" if fine else "4 GiB are wanted; close something"
-    return Row("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", note, fine)
-
-
-def _disk() -> Row:
-    free = shutil.disk_usage(Path.cwd()).free / 1e9
-    fine = free > DISK
-    return Row("disk here", f"{free:.0f} GB free", "" if fine else f"{DISK} GB are wanted", fine)
+    free = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    return _wanted("memory", free, memory.available > 4 * 2**30, "4 GiB are wanted; close something")
 
 
 def _hub(timeout: float) -> Row:
@@ -157,11 +135,7 @@ def _tools() -> list[Row]:
     found = [name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)]
     return [
         book if missing else Row("book tools", ", ".join(f"{name} {_version(name)}" for name in BOOK_TOOLS)),
-        Row(
-            "browser",
-            found[0] if found else "no Chromium",
-            "" if found else "only the tests that open the book want it",
-        ),
+        Row("browser", *(found[:1] or ("no Chromium", "only the tests that open the book want it"))),
     ]
 
 
@@ -196,7 +170,7 @@ def _profile(name: str, rate: float, hub: bool) -> Row:
 
 
 def _time(settings: Settings, rate: float) -> str:
-    """From a profile's minutes on the reference machine, where it has been run there; else from its operations (``budget.py``).
+    """From a profile's minutes on the reference machine, where it has been run there; else from its operations (``forecast``).
 
     Half of the minutes is taken to scale with the rate of matrix products; the rest is Python, files and the book.
     """
@@ -206,18 +180,8 @@ def _time(settings: Settings, rate: float) -> str:
         return "nothing is trained; 'jtcse evaluate --plan' tells the minutes"
     if settings.minutes is not None:
         return f"about {settings.minutes * (0.5 + 0.5 * REFERENCE_RATE / rate):.0f} minutes (an estimate)"
-    part, _ = _share()
-    untold = (
-        ", translation not counted"
-        if "round_trip" in {settings.stage1.tower_1.view, settings.stage1.tower_2.view}
-        else ""
-    )
+    part, _ = forecast.share(REFERENCE_RATE)
+    views = {settings.stage1.tower_1.view, settings.stage1.tower_2.view}
+    untold = ", translation not counted" if "round_trip" in views else ""
     seconds = forecast.total(settings).seconds(rate, part)
     return f"about {forecast.duration(seconds)} at {100 * part:.0f} % of the measured rate (an estimate{untold})"
-
-
-@functools.cache
-def _share() -> tuple[float, bool]:
-    from jtcse.experiments.cost import forecast
-
-    return forecast.share(REFERENCE_RATE)

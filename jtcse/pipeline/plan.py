@@ -14,7 +14,7 @@ import yaml
 from jtcse.core.code_closure import code_cells
 from jtcse.core.config import SECTIONS, UNTRAINED, Settings, load_settings
 from jtcse.core.device import decided_once
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 from jtcse.core.files import write_atomically
 
 SCORES, AFTER = "zero_shot", "distillation"
@@ -52,8 +52,7 @@ def read_plan(root: Path) -> dict[str, Notebook]:
             if need not in plan:
                 raise UserError(f"{path.name}: {name} needs {need!r}, which does not stand before it; move or mend it")
         for section in entry["sections"]:
-            if section not in SECTIONS:
-                raise unknown(f"section of {name} in {path.name}", section, SECTIONS)
+            check_choice(f"section of {name} in {path.name}", section, SECTIONS)
         threads = None if entry["threads"] == "all" else int(entry["threads"])
         trains = entry.get("trains", entry["needs"] != "all" and any(plan[need].trains for need in needs))
         plan[name] = Notebook(name, tuple(needs), tuple(entry["sections"]), threads, tuple(entry["outputs"]), trains)
@@ -113,8 +112,7 @@ def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in plan:
-            raise unknown("notebook", name, plan)
+        check_choice("notebook", name, plan)
         wanted.add(name)
         waiting += plan[name].needs
     return [name for name in plan if name in wanted]

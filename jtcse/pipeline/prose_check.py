@@ -87,9 +87,8 @@ _ADDRESS = re.compile(
     r"(?<=\])\([^)\s]*(?:\s+\"[^\"]*\")?\)|<!--.*?-->|</?[a-zA-Z][^<>]*>|<?https?://[^\s>)]+>?|^\([\w-]+\)=$",
     re.S | re.M,
 )
-_BARE = re.compile(
-    r"(?![01]$)\s*[-+±<>~\N{MINUS SIGN}]?\s*\d[\d.,\s]*\\?%?\s*"
-)  # a number dressed up as code or mathematics
+# a number dressed up as code or mathematics
+_BARE = re.compile(r"(?![01]$)\s*[-+±<>~\N{MINUS SIGN}]?\s*\d[\d.,\s]*\\?%?\s*")
 
 
 def findings(text: str, place: str = "text") -> list[Finding]:

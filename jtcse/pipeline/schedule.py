@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jtcse.pipeline.plan import BOOK, Notebook
 
@@ -17,12 +18,9 @@ TRUST = 30.0  # seconds that must have run before the pace of this run counts as
 def known_seconds(root: Path, profile: str, names: Iterable[str]) -> dict[str, float]:
     """Seconds by the clock of those steps of a profile that ran here before, or whose record is committed; of no others."""
     build, found = root / "build" / profile, {}
-    for name in [*names, BOOK]:
-        found[name] = (
-            _made(build / "book.json")
-            if name == BOOK
-            else _timed(build / "logs" / f"{name}.tsv") or _recorded(root / "results" / profile / f"{name}.json")
-        )
+    for name in names:
+        found[name] = _timed(build / "logs" / f"{name}.tsv") or _recorded(root / "results" / profile / f"{name}.json")
+    found[BOOK] = _told(build / "book.json").get("seconds")
     return {name: seconds for name, seconds in found.items() if seconds}
 
 
@@ -114,14 +112,13 @@ def _timed(path: Path) -> float | None:
 
 
 def _recorded(path: Path) -> float | None:
-    try:
-        return STARTING + json.loads(path.read_text(encoding="utf8"))["provenance"]["seconds"]
-    except (OSError, ValueError, KeyError):
-        return None
+    seconds = _told(path).get("provenance", {}).get("seconds")
+    return None if seconds is None else STARTING + seconds
 
 
-def _made(path: Path) -> float | None:
+def _told(path: Path) -> dict[str, Any]:
+    """The content of a file; nothing where there is none, or it is not whole."""
     try:
-        return json.loads(path.read_text(encoding="utf8"))["seconds"]
-    except (OSError, ValueError, KeyError):
-        return None
+        return dict(json.loads(path.read_text(encoding="utf8")))
+    except (OSError, ValueError, TypeError):
+        return {}

@@ -92,7 +92,7 @@ def test_a_cell_that_two_grids_share_is_counted_once_and_each_seed_adds_the_same
     one, three = (load_settings("rung_bert", {"ablations.seeds": seeds}) for seeds in ([1], [1, 2, 3]))
     grids = [forecast.grids(settings)[forecast.GRIDS[0]].operations for settings in (one, three)]
     places = forecast.grids_of_paper.GRIDS
-    listed = [forecast.cell_work(cell, one).operations for place in places for cell in forecast.cells(place, one)]
+    listed = [forecast.cell_work(cell, one).operations for place in places for cell in forecast.every_cell(place, one)]
     assert grids[0] < 0.9 * sum(listed), "nothing was shared"
     assert 2 * grids[0] < grids[1] < 3 * grids[0], "Fig. 8 keeps one seed, the rest have three"
 
@@ -109,7 +109,7 @@ def test_time_grows_with_work_and_falls_with_the_rate_but_not_below_the_calls() 
 
 def test_the_share_is_recovered_from_cells_that_took_as_long_as_it_says() -> None:
     settings, ids = load_settings("mini"), ("table10/NCE", "table10/ICTM")
-    cells = {cell.id: cell for cell in forecast.cells("table10", settings)}
+    cells = {cell.id: cell for cell in forecast.every_cell("table10", settings)}
     taken = [seconds(id, forecast.cell_work(cells[id], settings).seconds(150, 0.37)) for id in ids]
     assert forecast.achieved([record("table10", taken)], 150) == pytest.approx(0.37)
     interrupted = [*taken, seconds("table10/NCE", taken[0].value / 50, seed=2)]

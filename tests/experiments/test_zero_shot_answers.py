@@ -23,8 +23,9 @@ from jtcse.core.run import Run, Workspace
 from jtcse.evaluation.mteb.adapter import model_meta
 from jtcse.evaluation.mteb.store import Store
 from jtcse.evaluation.mteb.tasks import LISTS, Wanted, opened, rows, wanted
-from jtcse.experiments.zero_shot import answers, record, sts7
+from jtcse.experiments.zero_shot import answers, sts7
 from jtcse.experiments.zero_shot.answers import columns, main_score, metrics, retrieval_metrics, samples
+from jtcse.experiments.zero_shot.request import record
 from jtcse.experiments.zero_shot.subjects import Subject
 from jtcse.paper.ledger import all_records, entries
 from jtcse.paper.ledger.all_records import ids
@@ -360,7 +361,7 @@ def states(folder: Path) -> dict[str, str]:
 
 def test_the_ledger_holds_a_record_against_the_printed_values(store: Store, tmp_path: Path) -> None:
     asked = scored(store, {"de": 0.0, "en": 0.04, "es": -0.05, "fr": 0.07, "it": -8.0})
-    made = record.write(run_in(tmp_path), store, SUBJECT, asked)
+    made = record(run_in(tmp_path), store, SUBJECT, asked)
     assert made == read_record(tmp_path / "records" / "zero_shot_jtcse-bert.json")
     assert (made.run, made.profile) == ("zero_shot_jtcse-bert", "checkpoints")
     assert made.provenance.seconds == 7.2 and made.provenance.hashes == {"encoder": "a" * 40}
@@ -378,26 +379,26 @@ def test_the_ledger_holds_a_record_against_the_printed_values(store: Store, tmp_
 def test_limited_rows_leave_the_ledger_as_it_is(tmp_path: Path) -> None:
     store = Store(tmp_path, "jtcse-bert", "a" * 40, 50)
     asked = scored(store, dict.fromkeys((row.row for row in rows("table5")), 0.0))
-    made = record.write(run_in(tmp_path, zero_shot__limit=50), store, SUBJECT, asked)
+    made = record(run_in(tmp_path, zero_shot__limit=50), store, SUBJECT, asked)
     assert made.metric("limited-50/STS22.v2").value == pytest.approx(values()["value"]["table5/avg/JTCSE"], abs=0.02)
     assert set(states(tmp_path).values()) == {"not run"}
 
 
 def test_a_record_is_written_anew_from_all_that_is_kept(store: Store, tmp_path: Path) -> None:
     for subset in ("de", "en"):
-        record.write(run_in(tmp_path), store, SUBJECT, scored(store, {subset: 0.0}))
+        record(run_in(tmp_path), store, SUBJECT, scored(store, {subset: 0.0}))
     found = states(tmp_path)
     assert {found["table5/de/JTCSE"], found["table5/en/JTCSE"]} == {"reproduced"}
 
 
 def test_without_a_result_there_is_no_record(store: Store, tmp_path: Path) -> None:
-    assert record.write(run_in(tmp_path), store, SUBJECT, wanted("table5")) is None
+    assert record(run_in(tmp_path), store, SUBJECT, wanted("table5")) is None
     assert not (tmp_path / "records").exists()
 
 
 def test_the_seven_tasks_stand_beside_them(store: Store, tmp_path: Path) -> None:
     seven(store, ["STS12"])
-    made = record.write(run_in(tmp_path), store, SUBJECT, [])
+    made = record(run_in(tmp_path), store, SUBJECT, [])
     one = Metric(name="table1/BERT-base/JTCSE/STS12", value=70.5, n=1000, low=70, high=71)
     assert made.metric(one.name) == one and made.provenance.seconds == 0
 
@@ -406,7 +407,7 @@ def test_a_record_is_written_once(store: Store, tmp_path: Path, monkeypatch: pyt
     """A kill between two writings would leave the seconds of the first."""
     asked, written = scored(store, {"de": 0.0}), []
     monkeypatch.setattr("jtcse.core.run.write_record", lambda record, path: written.append(record.provenance.seconds))
-    record.write(run_in(tmp_path), store, SUBJECT, asked)
+    record(run_in(tmp_path), store, SUBJECT, asked)
     assert written == [7.2]
 
 

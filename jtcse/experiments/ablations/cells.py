@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.files import write_atomically
 from jtcse.core.record import Metric
 from jtcse.core.run import Run, device_name
@@ -66,8 +66,7 @@ def find(run: Run, id: str) -> Cell:
         UserError: no grid has it at the run's settings; the nearest id is named.
     """
     found = {cell.id: cell for place in GRIDS for cell in cells(run, place)}
-    if id not in found:
-        raise unknown("cell", id, found)
+    check_choice("cell", id, found)
     return found[id]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.record import Metric
 from jtcse.core.run import Run
-from jtcse.evaluation.statistics.resampled import Drawn, smallest
+from jtcse.evaluation.statistics.resampled import Drawn
 from jtcse.experiments.ablations.effects import Grid
 from jtcse.experiments.ablations.grids import LOSS_SUBSETS, POOLINGS, seeds
 
@@ -31,45 +31,27 @@ def boundary() -> float:
 
 def claims(grid: Grid) -> list[Metric]:
     """The metrics ``claim/...`` of a grid."""
-    makers = {
-        "table8": _sick,
-        "table9": _caels,
-        "table10": _losses,
-        "table11": _poolings,
-        "figure6": _seeds,
-        "figure8": _bare,
-    }
-    if grid.place not in makers:
-        raise unknown("place with a grid", grid.place, makers)
+    makers = {"table8": _sick, "table9": _caels, "table10": _losses, "table11": _poolings, "figure6": _seeds}
+    makers |= {"figure8": _bare}
+    check_choice("place with a grid", grid.place, makers)
     return makers[grid.place](grid)
 
 
 def _sick(grid: Grid) -> list[Metric]:
     """C35: the smallest gain of any model; the gains of the table's last row beside it."""
-    names = ["SimCSE", "JTCSE"]
-    pairs = {name: (f"table8/+SICKR/{name}", f"table8/Wiki1M/{name}") for name in names}
-    found = []
-    for name, (more, less) in pairs.items():
-        found += grid.effect(
-            f"table8/Gain/{name}", lambda seed, a=more, b=less: grid.difference(a, b, seed), [more, less]
-        )
-    every = [id for pair in pairs.values() for id in pair]
-    return found + grid.effect(
-        "claim/C35", lambda seed: smallest([grid.difference(*pair, seed) for pair in pairs.values()]), every
-    )
+    pairs = {name: (f"table8/+SICKR/{name}", f"table8/Wiki1M/{name}") for name in ("SimCSE", "JTCSE")}
+    gains = [grid.least(f"table8/Gain/{name}", [pair], pair) for name, pair in pairs.items()]
+    return [*chain(*gains), *grid.least("claim/C35", [*pairs.values()], [*chain(*pairs.values())])]
 
 
 def _caels(grid: Grid) -> list[Metric]:
     """C36: every second layer against the best of the other counts; C10: the same against no cross-attention (TNCSE)."""
-    best, ids = "table9/6", [cell.id for cell in grid.cells]
-    ids = [id for id in ids if id.startswith("table9/")]
-    others = [id for id in ids if id not in (best, "table9/none")]
+    best, none, ids = "table9/6", "table9/none", [cell.id for cell in grid.cells if cell.id.startswith("table9/")]
+    others = [id for id in ids if id not in (best, none)]
     if not grid.has(best) or not others:
         return []
-    ahead = grid.effect("claim/C36", lambda seed: smallest([grid.difference(best, o, seed) for o in others]), ids)
-    return ahead + grid.effect(
-        "claim/C10", lambda seed: grid.difference(best, "table9/none", seed), [best, "table9/none"]
-    )
+    ahead = grid.least("claim/C36", [(best, other) for other in others], ids)
+    return ahead + grid.least("claim/C10", [(best, none)], [best, none])
 
 
 def _losses(grid: Grid) -> list[Metric]:
@@ -77,7 +59,7 @@ def _losses(grid: Grid) -> list[Metric]:
 
     Where each tower was scored alone, the twin against the better of both as well.
     """
-    limit, found = boundary(), grid.effect("claim/C31", lambda seed: grid.difference(FULL, NONE, seed), [FULL])
+    limit, found = boundary(), grid.least("claim/C31", [(FULL, NONE)], [FULL])
     for claim, name in (CALLED_NO_GAIN | CALLED_GAIN).items():
         id = f"table10/{name}"
         of = {
@@ -87,11 +69,8 @@ def _losses(grid: Grid) -> list[Metric]:
         found += grid.effect(f"claim/{claim}", of, [id])
     fewer = [f"table10/{name}" for name, parts in LOSS_SUBSETS.items() if len(parts) == 2]
     if grid.has(*TOWERS):
-        ahead = lambda seed: smallest([grid.difference(FULL, tower, seed) for tower in TOWERS])  # noqa: E731
-        found += grid.effect(OVER_TOWERS, ahead, [FULL, *TOWERS])
-    return found + grid.effect(
-        "claim/C43", lambda seed: smallest([grid.difference(FULL, id, seed) for id in fewer]), [FULL, *fewer]
-    )
+        found += grid.least(OVER_TOWERS, [(FULL, tower) for tower in TOWERS], [FULL, *TOWERS])
+    return found + grid.least("claim/C43", [(FULL, id) for id in fewer], [FULL, *fewer])
 
 
 def _below(gain: Drawn, limit: float) -> Drawn:
@@ -100,16 +79,15 @@ def _below(gain: Drawn, limit: float) -> Drawn:
 
 def _poolings(grid: Grid) -> list[Metric]:
     """C49: [CLS] of JTCSE against the best of its other poolings; C18: against the pooler, for JTCSE."""
-    others = [f"table11/{row}/JTCSE" for row in POOLINGS if row != "CLS"]
-    first, best = "table11/CLS/JTCSE", lambda seed: smallest([grid.difference(first, o, seed) for o in others])
-    pooler = grid.effect("claim/C18", lambda seed: grid.difference(first, "table11/Pooler/JTCSE", seed), [first])
-    return grid.effect("claim/C49", best, [first]) + pooler
+    first, *others = (f"table11/{row}/JTCSE" for row in POOLINGS)  # [CLS] is the first of them
+    pooler = grid.least("claim/C18", [(first, "table11/Pooler/JTCSE")], [first])
+    return grid.least("claim/C49", [(first, other) for other in others], [first]) + pooler
 
 
 def _seeds(grid: Grid) -> list[Metric]:
     """C07: JTCSE's gain over the single encoder; C34: log ratio of standard deviations over seeds, with its F interval."""
     single, twin = "figure6/SimCSE", "figure6/JTCSE"
-    found = grid.effect("claim/C07", lambda seed: grid.difference(twin, single, seed), [single, twin])
+    found = grid.least("claim/C07", [(twin, single)], [single, twin])
     for cell in grid.cells:
         if (spread := deviation(grid, cell.id)) is not None:
             found.append(Metric(name=f"{cell.id}/deviation", value=spread, n=len(grid.seeds(cell.id))))
@@ -140,8 +118,8 @@ def _bare(grid: Grid) -> list[Metric]:
     for name in ("JTCSE", "TNCSE"):
         own = sorted((id for id in ids if f"/{name}/" in id), key=lambda id: int(id.rsplit("/", 1)[1]))
         steps += list(pairwise(own))
-        found += grid.effect(f"figure8/fall/{name}", lambda s, a=own[0], b=own[-1]: grid.difference(a, b, s), own)
-    return found + grid.effect("claim/C46", lambda s: smallest([grid.difference(a, b, s) for a, b in steps]), ids)
+        found += grid.least(f"figure8/fall/{name}", [(own[0], own[-1])], own)
+    return found + grid.least("claim/C46", steps, ids)
 
 
 def seeds_in_words(run: Run, place: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jtcse.core.config import Settings
 from jtcse.core.record import Metric
 from jtcse.core.run import Run
-from jtcse.evaluation.statistics.resampled import Drawn, Member, mean, together
+from jtcse.evaluation.statistics.resampled import Drawn, Member, mean, smallest, together
 from jtcse.experiments.ablations.grids import Cell, other_backbone
 
 
@@ -49,10 +49,9 @@ class Grid:
         """For each cell its values by seed and their mean, and so its paired difference to its reference; last the times."""
         found = []
         for cell in self.cells:
-            found += self._values(cell.id, lambda seed, id=cell.id: self.of(id, seed), cell.id)
+            found += self.effect(cell.id, lambda seed, id=cell.id: self.of(id, seed), [cell.id])
             if cell.reference is not None:
-                name = f"{cell.id}>{cell.reference}"
-                found += self._values(name, lambda seed, c=cell: self.difference(c.id, c.reference, seed), cell.id)
+                found += self.least(f"{cell.id}>{cell.reference}", [(cell.id, cell.reference)], [cell.id])
         return [*found, *self.times]
 
     def effect(self, name: str, of: Callable[[int | None], Drawn], ids: Sequence[str]) -> list[Metric]:
@@ -61,8 +60,9 @@ class Grid:
         shared = sorted(set.intersection(*trained)) if trained else []
         return [of(seed).metric(name, self.n, seed) for seed in shared] + [of(None).metric(name, self.n)]
 
-    def _values(self, name: str, of: Callable[[int | None], Drawn], id: str) -> list[Metric]:
-        return self.effect(name, of, [id])
+    def least(self, name: str, pairs: Sequence[tuple[str, str]], ids: Sequence[str]) -> list[Metric]:
+        """As ``effect``: the smallest difference of some pairs of cells, anew in each draw."""
+        return self.effect(name, lambda seed: smallest([self.difference(*pair, seed) for pair in pairs]), ids)
 
 
 def named(metrics: Sequence[Metric], settings: Settings) -> list[Metric]:

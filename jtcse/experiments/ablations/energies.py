@@ -13,27 +13,11 @@ from jtcse.experiments.names import NAMES
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-STAGES = {
-    "start": "start",
-    "tower_1": "tower_1",
-    "tower_2": "tower_2",
-    "sum": "sum",
-    "twin": "jtcse",
-    "distilled": "distilled",
-}
-GRIDS = (
-    "table8",
-    "table9",
-    "table10",
-    "figure6",
-)  # Fig. 8's towers have lost LayerNorms, and are no such encoders any more
+STAGES = ("start", "tower_1", "tower_2", "sum", "twin", "distilled")
+GRIDS = ("table8", "table9", "table10", "figure6")  # Fig. 8's towers have lost LayerNorms: no such encoders any more
 KINDS = {
-    "simcse": "single encoders",
-    "tower_I": "single encoders",
-    "tower_II": "single encoders",
-    "towers": "sums of towers",
-    "jtcse": "twins",
-    "tncse": "twins, no cross-attention",
+    **dict.fromkeys(("simcse", "tower_I", "tower_II"), "single encoders"),
+    **{"towers": "sums of towers", "jtcse": "twins", "tncse": "twins, no cross-attention"},
 }
 
 
@@ -56,7 +40,8 @@ def collected(run: Run) -> DataFrame:
         if key not in rows:
             points = [score.points for score in cells.scores(run, cell, seed).values()]
             kind = KINDS.get(cell.system, "stages")
-            name = NAMES[STAGES[cell.system]] if kind == "stages" else f"{cell.id}, seed {seed}"
+            stage = "jtcse" if cell.system == "twin" else cell.system
+            name = NAMES[stage] if kind == "stages" else f"{cell.id}, seed {seed}"
             rows[key] = {"system": name, "kind": kind, "score": float(np.mean(points))}
             rows[key] |= cells.facts(run, cell, seed)["energy"]
     return pandas.DataFrame(list(rows.values()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jtcse.core.config import Settings
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 
 PLACES = ("table8", "table9", "table10", "table11", "figure6", "figure8")
 GRIDS = (*PLACES, "paper_and_code")  # runs whose cells can be made one by one
@@ -73,8 +73,7 @@ def grid(place: str, settings: Settings, depth: int | None = None) -> list[Cell]
     Raises:
         UserError: a place without a grid.
     """
-    if place not in PLACES:
-        raise unknown("place with a grid", place, PLACES)
+    check_choice("place with a grid", place, PLACES)
     depth = depth or depth_of(settings)
     makers = {
         "table8": lambda: _sick_text(settings),

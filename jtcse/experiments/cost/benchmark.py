@@ -79,10 +79,11 @@ def _texts() -> dict[str, list[str]]:
     return found
 
 
-def _stage2_step(name: str, label: str, texts: Sequence[str], batch_size: int = 64, repeats: int = 3) -> Table:
+def _stage2_step(name: str, label: str, texts: Sequence[str]) -> Table:
     """One update of the twin at batch 64, the naive way and ours, from the same weights without dropout."""
     from jtcse.method.joint_training import JTCSE
 
+    batch_size, repeats = 64, 3
     settings = load_settings("mini").stage2.model_copy(update={"cross_stream": "none", "length_groups": 4})
     (first, tokenizer), (second, _) = (load_tower(name, dropout=0.0) for _ in range(2))
     objective = JTCSE(first, second, tokenizer, texts, settings)
@@ -113,17 +114,11 @@ def _stage2_step(name: str, label: str, texts: Sequence[str], batch_size: int = 
     usual = [_timed(naive) for _ in range(repeats)]
     quick = [_timed(lambda: ours(fast)) for _ in range(repeats + 2)][2:]
     slow_seconds, our_seconds = median(s for s, _ in usual), median(s for s, _ in quick)
-    table = Table(
-        "stage-2 step, batch 64",
-        "naive, fp32, padded to 64",
-        f"jtcse, {str(fast).removeprefix('torch.')}",
-        "",
-        title=label,
-    )
+    heads = ("stage-2 step, batch 64", "naive, fp32, padded to 64", f"jtcse, {str(fast).removeprefix('torch.')}", "")
+    table = Table(*heads, title=label)
     table.add_row("loss in fp32", f"{usual[0][1]:.6f}", f"{exact:.6f}", f"difference {abs(exact - usual[0][1]):.1e}")
-    table.add_row(
-        "seconds", f"{slow_seconds:.2f}", f"{our_seconds:.2f}", f"{slow_seconds / our_seconds:.2f} times faster"
-    )
+    ratio = f"{slow_seconds / our_seconds:.2f} times faster"
+    table.add_row("seconds", f"{slow_seconds:.2f}", f"{our_seconds:.2f}", ratio)
     table.add_row("sentences a second", f"{batch_size / slow_seconds:.1f}", f"{batch_size / our_seconds:.1f}", "")
     return table
 

@@ -83,7 +83,8 @@ def random_tower(shape: Shape, words: int = WORDS):
 
 def device_table(seconds: float = SECONDS) -> Table:
     """All shapes and formats, a row each."""
-    table = Table(title=f"{_name()}, {torch.get_num_threads()} threads, random weights, TF32 off")
+    machine = torch.cuda.get_device_name() if device().type == "cuda" else "CPU"
+    table = Table(title=f"{machine}, {torch.get_num_threads()} threads, random weights, TF32 off")
     heads = ["shape", "format", "matrix products, GFLOP/s"]
     heads += ["encoding, sentences/s", "share", "stage-2 step, s", "share", "peak, MiB"]
     for number, head in enumerate(heads):
@@ -193,10 +194,6 @@ def _without_tf32() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _name() -> str:
-    return torch.cuda.get_device_name() if device().type == "cuda" else "CPU"
 
 
 def _row(found: Measured) -> list[str]:

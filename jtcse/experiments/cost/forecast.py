@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING
 
 from jtcse.core.config import Settings, checked, load_settings
 from jtcse.core.errors import UserError
 from jtcse.experiments.ablations import grids as grids_of_paper
-from jtcse.experiments.ablations.grids import SECONDS
+from jtcse.experiments.ablations.grids import SECONDS, seeds
+from jtcse.experiments.ablations.switches import every_cell
 from jtcse.experiments.cost import operations
 from jtcse.experiments.cost.operations import Work
 
@@ -39,9 +41,7 @@ def parts(settings: Settings) -> dict[str, Work]:
         "stage 1, both towers": operations.stage1(settings) * 2,
         "stage 2": operations.stage2(settings),
         "distillation": operations.distillation(settings),
-        "scoring the seven tasks": operations.scoring(
-            settings, towers=6
-        ),  # start, I, II, distilled, and the twin's two
+        "scoring the seven tasks": operations.scoring(settings, 6),  # start, I, II, distilled, and the twin's two
     }
     return found | grids(settings)
 
@@ -54,20 +54,11 @@ def total(settings: Settings) -> Work:
 # -- grids -----------------------------------------------------------------------------------------------------
 
 
-def cells(place: str, settings: Settings) -> list[Cell]:
-    """The cells that the page of a grid trains or scores, those beside the printed ones included."""
-    from jtcse.experiments.ablations.switches import every_cell
-
-    return every_cell(place, settings)
-
-
 def grids(settings: Settings) -> dict[str, Work]:
     """Every cell of every grid once a seed, however many pages share it, and two towers a seed where seeds have their own."""
-    from jtcse.experiments.ablations.grids import seeds
-
     counted: dict[str, Work] = {}
     for place in grids_of_paper.GRIDS:
-        for cell in cells(place, settings):
+        for cell in every_cell(place, settings):
             for seed in seeds(place, settings) if cell.seeded else [None]:
                 counted[_same(cell, settings, seed)] = cell_work(cell, settings)
     found = {GRIDS[0]: sum(counted.values(), Work())}
@@ -121,7 +112,7 @@ def _shares(record: RunRecord, rate: float) -> Iterator[float]:
         settings = checked(Settings, record.settings)
     except UserError:  # of a time with other settings: what its cells were cannot be told
         return
-    known = {cell.id: cell for place in grids_of_paper.GRIDS for cell in cells(place, settings)}
+    known = {cell.id: cell for place in grids_of_paper.GRIDS for cell in every_cell(place, settings)}
     for metric in taken:
         cell = known.get(metric.name.removeprefix(SECONDS))
         one = cell_work(cell, settings) if cell else Work()
@@ -130,6 +121,7 @@ def _shares(record: RunRecord, rate: float) -> Iterator[float]:
             yield one.operations / (1e9 * rate * rest)
 
 
+@cache
 def share(rate: float) -> tuple[float, bool]:
     """The share that the committed records of the profile ``mini`` show on the machine of that rate, and True; else an assumed
     one, and False."""
@@ -156,9 +148,7 @@ def sentence(profile: str, rate: float) -> str:
     Raises:
         UserError: unknown profile; sizes that nobody wrote down.
     """
-    from jtcse.experiments.cost.operations import REFERENCE_RATE
-
-    found, (part, known) = parts(load_settings(profile)), share(REFERENCE_RATE)
+    found, (part, known) = parts(load_settings(profile)), share(operations.REFERENCE_RATE)
     way = sum((one for name, one in found.items() if name not in GRIDS), Work())
     whole = sum(found.values(), Work())
     origin = "the share that the cells of `mini` achieve on two CPU cores" if known else "an assumed share"

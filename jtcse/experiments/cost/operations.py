@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from jtcse.core.config import Settings, Training
-from jtcse.core.errors import UserError, unknown
+from jtcse.core.errors import UserError, check_choice
 
 REFERENCE_RATE = 150.0
 """GFLOP/s, as ``report`` measures them, on the machine of the profiles' ``minutes``: two cores with AVX2."""
@@ -96,8 +96,7 @@ def corpus_of(settings: Settings) -> Text:
     """
     sources = [part.strip() for part in settings.data.corpus.split(" + ")]
     for source in sources:
-        if source not in CORPORA:
-            raise unknown("text of known size", source, CORPORA)
+        check_choice("text of known size", source, CORPORA)
     found = [CORPORA[source] for source in sources]
     count = sum(text.sentences for text in found)
     tokens = sum(text.sentences * text.tokens for text in found) / count

@@ -59,9 +59,8 @@ def _main_scores(store: Store) -> Iterator[Metric]:
         if task is not None:
             whole = len(task.hf_subsets) == len(opened(Wanted(name)).hf_subsets)
             chosen = "" if whole else f"/{_words(task.hf_subsets)}"
-            yield from _metric(
-                f"{head}/{name}{chosen}", _mean(store.result(task), task, "main_score"), _used(store, task)
-            )
+            share = _mean(store.result(task), task, "main_score")
+            yield from _metric(f"{head}/{name}{chosen}", share, _used(store, task))
 
 
 def _used(store: Store, task: AbsTask) -> int:

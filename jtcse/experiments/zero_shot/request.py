@@ -11,22 +11,50 @@ from typing import TYPE_CHECKING, Any
 
 from jtcse.core.config import load_settings
 from jtcse.core.errors import NoRoom, UserError
+from jtcse.core.record import Metric, RunRecord
 from jtcse.core.run import Run, Workspace
 from jtcse.evaluation.mteb.running import KEPT, MISSING, SCORED, Outcome, open_cache, score
 from jtcse.evaluation.mteb.store import Store
-from jtcse.experiments.zero_shot import record, sts7
+from jtcse.evaluation.mteb.tasks import Wanted, opened, wanted
+from jtcse.experiments.zero_shot import sts7
+from jtcse.experiments.zero_shot.answers import columns, main_score, metrics
 from jtcse.experiments.zero_shot.subjects import Subject, scored_in, subject_of, trained_subject
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from jtcse.encoders.encoder import Encoder
-    from jtcse.evaluation.mteb.tasks import Wanted
     from jtcse.systems.settings import Backbone
 
 RELEASED = "checkpoints"
 """The profile of everything that was not trained here."""
 Sets = tuple[str, ...] | None  # of sts7: () means all, None that it was not asked for
+
+
+def name_of(label: str) -> str:
+    """The name of an encoder's run record."""
+    return f"zero_shot_{label}"
+
+
+def record(run: Run, store: Store, subject: Subject, wanted: Sequence[Wanted]) -> RunRecord | None:
+    """Write the run record of an encoder, anew from all that is kept; nothing where no task of it is done.
+
+    Its seconds are those of all its tasks together, as ``mteb`` timed them, in whichever call they were scored.
+
+    Args:
+        wanted: all tasks of mteb that were asked for.
+    """
+    system, backbone = subject.system, subject.backbone
+    row = columns(system, backbone).get("table1") if system and backbone else None
+    found = [*metrics(store, system, backbone, wanted), *sts7.metrics(store, row)]
+    if not found:
+        return None
+    done = [result for one in wanted if (result := store.result(opened(one))) is not None]
+    found.append(Metric(name="tasks/done", value=len(done), unit="tasks", n=len(wanted)))
+    took = round(sum(result.evaluation_time or 0.0 for result in done), 1)
+    named = Run(name_of(subject.label), run.profile, run.settings, run.workspace)
+    precision = run.settings.zero_shot.precision
+    return named.finish(found, seconds=took, hashes={"encoder": store.revision}, scored_in=precision)
 
 
 def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
@@ -35,8 +63,6 @@ def split(words: Sequence[str]) -> tuple[Sets, list[Wanted]]:
     Raises:
         UserError: a word that means nothing.
     """
-    from jtcse.evaluation.mteb.tasks import wanted
-
     pieces = [piece.strip() for word in words for piece in word.split(",")]
     ours = [piece for piece in pieces if piece.partition(":")[0] == sts7.WORD]
     names = [name for piece in ours for name in piece.partition(":")[2].split("+") if name]
@@ -102,7 +128,7 @@ class Request:
             if left:
                 found += score(self.encoder, self.store, left, self.run.settings.zero_shot, console)
         finally:  # an error that ends the call leaves a record of what there is
-            record.write(self.run, self.store, self.subject, wanted)
+            record(self.run, self.store, self.subject, wanted)
         return scores, [*found, *told.values()]
 
     def _seven(self, names: Sequence[str]) -> tuple[dict[str, sts7.Kept], list[Outcome]]:
@@ -122,8 +148,6 @@ class Request:
 
     def main_scores(self) -> dict[str, float]:
         """The main score of each of mteb's tasks that has one, in points."""
-        from jtcse.experiments.zero_shot.answers import main_score
-
         scores = {one.name: main_score(self.store, one) for one in self.asked[1]}
         return {name: score for name, score in scores.items() if score is not None}
 

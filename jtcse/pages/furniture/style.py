@@ -22,7 +22,6 @@ from jtcse.pages.furniture.elements import beside
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from plotly.graph_objects import Figure as Turnable
 SCRIPT = "_static/plotly.min.js"  # one copy for the whole book, put there when it is built
 COLOURS = {
     "start": "#767676",
@@ -33,6 +32,19 @@ COLOURS = {
     "distilled": "#009E73",
 }
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#767676")
+TICKS = {"major.size": 6, "major.width": 1.25, "minor.size": 4, "minor.width": 1}  # not drawn, but labels keep off
+LOOK = {
+    **{"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12, "axes.titlelocation": "left"},
+    **{"axes.edgecolor": ".8", "axes.linewidth": 1.25, "axes.axisbelow": True, "lines.solid_capstyle": "round"},
+    **{"axes.grid": True, "grid.color": ".8", "grid.linewidth": 0.6, "legend.title_fontsize": 12},
+    **{"patch.edgecolor": "w", "patch.force_edgecolor": True, "xtick.bottom": False, "ytick.left": False},
+    **{f"{side}.{size}": points for side in ("xtick", "ytick") for size, points in TICKS.items()},
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 10),
+    **dict.fromkeys(("legend.frameon", "axes.spines.right", "axes.spines.top"), False),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), ".15"),
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+}
+"""Seaborn's white grid, without seaborn, which would bring ``scipy.stats`` into every page."""
 WIDTH = 5.2  # inches: on a phone, letters of 10 points are then some 9 pixels high
 
 
@@ -46,10 +58,16 @@ def show(figure: Any, alt: str, still: Figure | None = None) -> None:
     """
     from IPython.display import HTML, display
 
-    if hasattr(figure, "to_plotly_json"):
-        show_turnable(figure, picture(still, alt) if still is not None else escape(alt))
-    else:
+    if not hasattr(figure, "to_plotly_json"):
         display(HTML(picture(figure, alt)))
+    # Where a reader sits, the front end draws Plotly itself: Jupyter names its session to the kernel.
+    elif "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ:
+        figure.show()
+    else:  # in the book by the shared script; what is still stands in its place until, or unless, that runs
+        text, instead = figure.to_json(), escape(alt) if still is None else picture(still, alt)
+        name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+        filled = {"name": name, "still": instead, "figure": text.replace("</", "<\\/"), "script": SCRIPT}
+        display(HTML(Template(beside("turnable.html")).substitute(filled)))
 
 
 def picture(figure: Figure, alt: str) -> str:
@@ -65,17 +83,9 @@ def picture(figure: Figure, alt: str) -> str:
 @cache
 def _look() -> None:
     import matplotlib
-    import seaborn
 
     matplotlib.rcdefaults()  # a matplotlibrc in somebody's home changes no figure
-    seaborn.set_theme(
-        style="whitegrid",
-        palette=CYCLE,
-        rc={"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 12, "axes.titlelocation": "left"}
-        | dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 10)
-        | dict.fromkeys(("legend.frameon", "axes.spines.right", "axes.spines.top"), False)
-        | {"grid.linewidth": 0.6},
-    )
+    matplotlib.rcParams.update(LOOK | {"axes.prop_cycle": matplotlib.cycler(color=CYCLE)})
 
 
 def panels(count: int = 1, *, columns: int = 1, height: float = 3.0, **shared: bool) -> tuple[Figure, list[Axes]]:
@@ -94,21 +104,3 @@ def panels(count: int = 1, *, columns: int = 1, height: float = 3.0, **shared: b
 def shorten(name: str, longest: int) -> str:
     """A name of at most so many letters; tables have the whole one."""
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def show_turnable(figure: Turnable, still: str) -> None:
-    """Display a Plotly figure: in the book by the shared script, elsewhere as the front end does it.
-
-    Args:
-        still: HTML that stands in its place until, or unless, the script runs.
-    """
-    from IPython.display import HTML, display
-
-    # Where a reader sits, the front end draws Plotly itself: Jupyter names its session to the kernel.
-    if "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ:
-        figure.show()
-        return
-    text = figure.to_json()
-    name = "turnable-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    filled = {"name": name, "still": still, "figure": text.replace("</", "<\\/"), "script": SCRIPT}
-    display(HTML(Template(beside("turnable.html")).substitute(filled)))

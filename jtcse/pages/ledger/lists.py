@@ -13,9 +13,9 @@ from jtcse.experiments.ablations.grids import GRIDS
 from jtcse.pages.furniture.elements import beside
 from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, line, link, listed, shown, small
 from jtcse.pages.furniture.tables import commit
-from jtcse.pages.ledger.tables import book_pages, by_place, run_id, run_link, state_cell
+from jtcse.pages.ledger.tables import book_pages, run_id, run_link, state_cell
 from jtcse.paper import printed
-from jtcse.paper.ledger import AllRecords, counts
+from jtcse.paper.ledger import AllRecords, by_place, counts
 from jtcse.paper.ledger.all_records import CLAIM, changed_settings
 from jtcse.paper.ledger.entry import Entry
 from jtcse.paper.ledger.judging import STATES
@@ -33,9 +33,8 @@ def counts_table(ledger: Sequence[Entry]) -> HTML:
     for place, some in by_place(ledger).items():
         name = "claims" if place == CLAIM else printed.TITLES[place].partition(":")[0]
         found = counts(some)
-        rows.append(
-            line(name, [f"{len(some):,}", *(cell(f"{found[s]:,}", LETTERS[s]) if found[s] else "" for s in STATES)])
-        )
+        states = [cell(f"{found[s]:,}", LETTERS[s]) if found[s] else "" for s in STATES]
+        rows.append(line(name, [f"{len(some):,}", *states]))
     return shown(box(["", "values", *STATES], rows, "States by table and figure"))
 
 
@@ -43,12 +42,8 @@ def claims_list(ledger: Sequence[Entry]) -> HTML:
     """Every claim of the prose: what it says, the measured effect behind it, its state."""
     section, rows = printed.claims()["section"], []
     for entry in (one for one in ledger if one.place == CLAIM):
-        cells = [
-            section[entry.id],
-            cell(entry.text, "words"),
-            _effect(entry),
-            state_cell(entry, entry.state, entry.reason),
-        ]
+        state = state_cell(entry, entry.state, entry.reason)
+        cells = [section[entry.id], cell(entry.text, "words"), _effect(entry), state]
         rows.append(line(entry.id.removeprefix("claim/"), cells))
     head = ["", "section", "the paper says (in our words)", "effect measured", "state"]
     return shown('<div id="claims">', box(head, rows, "Claims"), "</div>")
@@ -111,11 +106,8 @@ def _changes(record: RunRecord) -> str:
     """Settings that are not the profile's; a record from before a setting existed does not have it."""
     changed = changed_settings(record)
     lacking = [name for name, pair in changed.items() if ... in pair]
-    said = [
-        f"{name}: {_json(here)}, profile {_json(there)}"
-        for name, (here, there) in changed.items()
-        if name not in lacking
-    ]
+    known = {name: map(_json, pair) for name, pair in changed.items() if name not in lacking}
+    said = [f"{name}: {here}, profile {there}" for name, (here, there) in known.items()]
     words = listed(said) if said else "<p>All settings are the profile's.</p>"
     more = f"<p>The record and today's profile do not both have: {escape(', '.join(lacking))}.</p>" if lacking else ""
     return f"<p><b>Settings that differ from the profile</b></p>{words}{more}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from jtcse.pages.furniture.elements import ranged
 from jtcse.pages.furniture.html import LETTERS, Markup, box, cell, key, line, link, shown, small, square
 from jtcse.pages.furniture.style import shorten
 from jtcse.paper import printed
-from jtcse.paper.ledger import all_records, counts, entries
+from jtcse.paper.ledger import all_records, by_place, counts, entries
 from jtcse.paper.ledger.all_records import CLAIM
 from jtcse.paper.ledger.entry import Entry
 
@@ -75,9 +75,8 @@ def _printed_cell(text: str, status: str) -> Markup:
 def _measured_table(frame: DataFrame, profile: str, answered: Sequence[Entry]) -> str:
     """The answers of one profile: a list where the place is one row or one column, else in the printed layout."""
     places = frame[["group", "row", "column"]]
-    at = dict(
-        zip(places.loc[[entry.id for entry in answered]].itertuples(index=False, name=None), answered, strict=True)
-    )
+    spots = places.loc[[entry.id for entry in answered]].itertuples(index=False, name=None)
+    at = dict(zip(spots, answered, strict=True))
     columns = list(dict.fromkeys(column for _, _, column in at))
     name = f"Measured, {load_settings(profile).title}"
     if frame["column"].nunique() == 1:
@@ -105,9 +104,8 @@ def _as_grid(at: dict[tuple[str, str, str], Entry], columns: Sequence[str], labe
     rows = []
     for group, row in dict.fromkeys(spot[:2] for spot in at):
         found = [at.get((group, row, column)) for column in columns]
-        rows.append(
-            line(f"{group}, {row}" if group else row, ["" if one is None else _grid_cell(one) for one in found])
-        )
+        cells = ["" if one is None else _grid_cell(one) for one in found]
+        rows.append(line(f"{group}, {row}" if group else row, cells))
     return box(["", *columns], rows, label)
 
 
@@ -177,14 +175,6 @@ def picture(ledger: Sequence[Entry], pages: Collection[str] | None = None) -> HT
     """
     known = book_pages() if pages is None else frozenset(pages)
     return shown(key(counts(ledger)), *(_strip(place, some, known) for place, some in by_place(ledger).items()))
-
-
-def by_place(ledger: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """The entries of each table, figure, and of the claims."""
-    found: dict[str, list[Entry]] = {}
-    for entry in ledger:
-        found.setdefault(entry.place, []).append(entry)
-    return found
 
 
 def _strip(place: str, some: Sequence[Entry], pages: Collection[str] | None) -> str:

@@ -66,9 +66,8 @@ def bars(values: Mapping[str, float], label: str, *, ends: Mapping[str, tuple[fl
     figure, (axis,) = panels(height=0.36 * len(values) + 0.9)
     axis.barh(list(values), list(values.values()), color=COLOURS["start"])
     if ends:
-        axis.hlines(
-            range(len(values)), *zip(*(ends[name] for name in values), strict=True), color="#222222", linewidth=2
-        )
+        low, high = zip(*(ends[name] for name in values), strict=True)
+        axis.hlines(range(len(values)), low, high, color="#222222", linewidth=2)
     axis.set_xlabel(label)
     axis.invert_yaxis()
     axis.grid(False, axis="y")
@@ -127,15 +126,17 @@ def development(frames: Mapping[str, pandas.DataFrame], levels: Mapping[str, flo
 
 def attention(maps: Mapping[str, np.ndarray], tokens: Sequence[str], *, columns: int, height: float) -> Figure:
     """Maps of attention, a panel a title, (l, l) each with rows that sum to 1: rows ask, columns are looked at, dark is much."""
+    from seaborn import heatmap
+
     most = max(float(one.max()) for one in maps.values())
     figure, axes = panels(len(maps), columns=columns, height=height, sharex=True, sharey=True)
     for axis, (title, one) in zip(axes, maps.items(), strict=True):
-        image = axis.imshow(one, cmap="Blues", vmin=0, vmax=most, aspect="auto")
+        heatmap(one, vmin=0, vmax=most, cmap="Blues", cbar=False, xticklabels=tokens, yticklabels=tokens, ax=axis)
         axis.set_title(title, fontsize=11)
-        axis.grid(False)
-        axis.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8.5)
-        axis.set_yticks(range(len(tokens)), tokens, fontsize=8.5)
-    figure.colorbar(image, ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
+        axis.tick_params("x", labelsize=8.5, rotation=90)
+        axis.tick_params("y", labelsize=8.5, rotation=0)
+        axis.spines[["left", "bottom"]].set_visible(True)
+    figure.colorbar(axis.collections[0], ax=axes, location="bottom", label="attention", shrink=0.6, aspect=40)
     return figure
 
 
@@ -200,9 +201,8 @@ def cell_map(
         shade = "white" if dark[at] else "black"
         axis.text(at[1], at[0], texts[at], ha="center", va="center", fontsize=8, color=shade)
     axis.set_yticks(range(len(numbers)), numbers.index, fontsize=9)
-    axis.set_xticks(
-        range(numbers.shape[1]), numbers.columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=9
-    )
+    turned = {"rotation": 60, "ha": "left", "rotation_mode": "anchor"}
+    axis.set_xticks(range(numbers.shape[1]), numbers.columns, fontsize=9, **turned)
     axis.xaxis.tick_top()
     axis.grid(False)
     return figure

@@ -62,9 +62,8 @@ def intervals(
         axis.scatter(one.values, at, s=size**2, marker=one.marker, color=one.colour, label=one.label, zorder=3)
         if len(one.strokes):
             values, heights = np.concatenate([*one.strokes]), np.repeat(at, [len(some) for some in one.strokes])
-            axis.plot(
-                values, heights, "|", color=one.stroke, markersize=stroke, markeredgewidth=1.5, label=one.strokes_label
-            )
+            look = {"color": one.stroke, "markersize": stroke, "markeredgewidth": 1.5}
+            axis.plot(values, heights, "|", label=one.strokes_label, **look)
     if reference is not None:
         axis.axvline(reference, color="#444444", linewidth=1)
     axis.set_yticks(rows, names, fontsize=fontsize)

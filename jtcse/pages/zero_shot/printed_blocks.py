@@ -5,14 +5,13 @@ A *block* is one of Tables II to VI without its averages: a frame of tasks (or l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas
 import yaml
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.record import Metric
 from jtcse.core.run import Run
 from jtcse.evaluation.statistics.resampled import row_means
@@ -42,13 +41,8 @@ RESAMPLES = 10_000  # of the bootstrap over the tasks of a block; it has a few d
 
 def said(place: str) -> HTML:
     """The claims of the prose that this table is to bear out, in our words, with where they are made."""
-    return claims_in(_of(CLAIMS, place))
-
-
-def _of(known: Mapping[str, Any], place: str) -> Any:
-    if place not in known:
-        raise unknown("table with such a page", place, known)
-    return known[place]
+    check_choice("table with such a page", place, CLAIMS)
+    return claims_in(CLAIMS[place])
 
 
 def needed(place: str) -> HTML:
@@ -70,8 +64,7 @@ def block(place: str) -> DataFrame:
 
 
 def _cells(place: str) -> tuple[DataFrame, list[str]]:
-    if place not in BLOCKS:
-        raise unknown("block of zero-shot tasks", place, BLOCKS)
+    check_choice("block of zero-shot tasks", place, BLOCKS)
     found = printed.table(place)
     rows, models = (list(dict.fromkeys(found[name])) for name in ("row", "column"))
     return found.pivot(index="row", columns="column", values="value").loc[rows, models], list(LAYOUTS[place].averages)

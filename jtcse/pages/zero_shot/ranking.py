@@ -90,9 +90,8 @@ def ranked(place: str, system: str = "JTCSE") -> Words:
         once_first=str(counted.index[0]),
         once_place=int(counted.loc[system, "place"]),
         once_places=_reach(counted.loc[system]),
-        moved=int(
-            (plain["place"] != counted["place"].loc[plain.index]).sum()
-        ),  # models whose place is another one then
+        # models whose place is another one then
+        moved=int((plain["place"] != counted["place"].loc[plain.index]).sum()),
     )
 
 

@@ -38,9 +38,8 @@ def progress(found: Scored, words: Sequence[str]) -> DataFrame:
     for subject, outcomes in found:
         known = {one.name: one for one in outcomes}
         for word, task in ((word, task) for word, names in lists.items() for task in names):
-            one = known.get(task) or known.get(
-                word
-            )  # an encoder that could not be opened misses the word, with all its tasks
+            # an encoder that could not be opened misses the word, with all its tasks
+            one = known.get(task) or known.get(word)
             state = (NOT_RUN, "") if one is None else ("done" if one.done else one.state, one.words)
             rows.append((subject.label, word, task, *state))
     return DataFrame(rows, columns=["encoder", "list", "task", "state", "why"])
@@ -78,7 +77,7 @@ def missing(frame: DataFrame) -> DataFrame:
 
 def records(run: Run, found: Scored) -> list[RunRecord]:
     """The run records of the encoders that have one."""
-    from jtcse.experiments.zero_shot.record import name_of
+    from jtcse.experiments.zero_shot.request import name_of
 
     paths = [run.workspace.records / f"{name_of(subject.label)}.json" for subject, _ in found]
     return [read_record(path) for path in paths if path.is_file()]

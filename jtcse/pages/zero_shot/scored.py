@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pandas import DataFrame, Series
 
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.record import RunRecord
 from jtcse.core.run import Run
 from jtcse.pages.furniture.html import box, line, shown
@@ -32,8 +32,7 @@ def named(place: str) -> DataFrame:
     Raises:
         UserError: not one of ``PLACES``.
     """
-    if place not in PLACES:
-        raise unknown("place with named tasks", place, PLACES)
+    check_choice("place with named tasks", place, PLACES)
     frame = tasks().query("place == @place and mteb != ''").set_index("task")
     known = sources().query("place == @place").set_index("task")["source"]
     parts = {name: [tuple(filter(None, text.split("+"))) for text in frame[name]] for name in ("splits", "subsets")}

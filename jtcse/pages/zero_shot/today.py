@@ -32,9 +32,8 @@ def public(place: str) -> DataFrame:
         rows = rows.loc[["en"]].rename(index={"en": OVER_LANGUAGES}).assign(subsets=[()])
     found = references().query("place == @known", local_dict={"known": "table1" if place == LANGUAGES else place})
     found = found.merge(rows.rename_axis("row").reset_index(), left_on="task", right_on="mteb")
-    found = found[
-        [not splits or split in splits for split, splits in zip(found["split"], found["splits"], strict=True)]
-    ]
+    of = zip(found["split"], found["splits"], strict=True)
+    found = found[[not splits or split in splits for split, splits in of]]
     all_of_them = found.groupby("row")["n_subsets"].transform("max")
     part = found["subsets"].map(bool)  # rows of one sub-set of a task: in Table I the English one
     found = found.assign(
@@ -67,9 +66,8 @@ def present_day(place: str, run: Run | None = None) -> DataFrame:
     for name, scores in parts.items():  # JTCSE's printed mean is over the same rows
         same = cells.reindex(scores.index)
         rows[name] = (len(scores), scores.mean(), same.mean(), int((scores > same).sum()))
-    frame = pandas.DataFrame.from_dict(
-        rows, orient="index", columns=["tasks", "its mean", "JTCSE, printed", "ahead on"]
-    )
+    names = ["tasks", "its mean", "JTCSE, printed", "ahead on"]
+    frame = pandas.DataFrame.from_dict(rows, orient="index", columns=names)
     return frame if len(cells) else frame[["tasks", "its mean"]]
 
 
@@ -107,13 +105,10 @@ def task_by_task(place: str, run: Run) -> HTML:
     rows = []
     for row, benchmark in _rows(place):
         known = [number(column.get(row)) for column in columns.values()]
-        rows.append(line(_named(row, benchmark), known + [texts.get((row, model), "–") for model in models], "task"))
+        known += [texts.get((row, model), "–") for model in models]
+        rows.append(line(Markup(escape(row) + small(benchmark)), known, "task"))
     label = "Task by task: printed, scored here, and public scores of present-day encoders"
     return shown(box(["task", *columns, *map(_short, models)], rows, label))
-
-
-def _named(row: str, benchmark: str) -> Markup:
-    return Markup(escape(row) + small(benchmark))
 
 
 def _with_english(score: float, english: float) -> Markup:

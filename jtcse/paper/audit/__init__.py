@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jtcse.paper import printed
 from jtcse.paper.audit import arithmetic, cells, claims, metrics
 from jtcse.paper.audit.arithmetic import margins
 from jtcse.paper.audit.finding import STRENGTHS, Finding, Interval, Result
@@ -38,9 +39,7 @@ RULES: dict[str, Callable[[DataFrame], Result]] = {
 
 def results(values: DataFrame | None = None) -> dict[str, Result]:
     """What each rule examined and found. ``values``: a frame as of ``printed.values``, which is the default."""
-    from jtcse.paper.printed import values as printed_values
-
-    frame = printed_values() if values is None else values
+    frame = printed.values() if values is None else values
     return {words: rule(frame) for words, rule in RULES.items()}
 
 
@@ -68,6 +67,4 @@ def checks(values: DataFrame | None = None) -> DataFrame:
 
 def verdicts(values: DataFrame | None = None) -> list[Verdict]:
     """What the tables say on each claim of the prose; states are ``claims.STATES``."""
-    from jtcse.paper.printed import values as printed_values
-
-    return claims.verdicts(printed_values() if values is None else values)
+    return claims.verdicts(printed.values() if values is None else values)

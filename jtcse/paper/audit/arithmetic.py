@@ -55,9 +55,8 @@ def _known_averages(frame: DataFrame, texts: dict[str, str]) -> Iterator[tuple[s
 
 
 def _averaged(frame: DataFrame) -> Iterator[tuple[str, list[str]]]:
-    for group, row in dict.fromkeys(
-        zip(*(frame[frame["place"] == "table1"][c] for c in ("group", "row")), strict=True)
-    ):
+    table1 = frame[frame["place"] == "table1"]
+    for group, row in dict.fromkeys(zip(table1["group"], table1["row"], strict=True)):
         for average, tasks in (("7Avg", STS7), ("3Avg", STS3)):
             yield f"table1/{group}/{row}/{average}", [f"table1/{group}/{row}/{task}" for task in tasks]
     for place in BLOCKS:
@@ -92,9 +91,8 @@ def _average(id: str, cells: dict[str, str], frame: DataFrame, texts: dict[str, 
 
 def _why(gap: float, rounded_first: bool, own: bool, place: str) -> str:
     if gap:
-        whose = (
-            "" if own or place != "table1" else "; the row is not the authors' own run and may be copied as it stood"
-        )
+        copied = "; the row is not the authors' own run and may be copied as it stood"
+        whose = "" if own or place != "table1" else copied
         return f": {gap:.3f} points further than rounding can explain{whose}."
     if rounded_first:
         return "; rounding alone allows this, but the released evaluation code averages the rounded cells."
@@ -111,11 +109,8 @@ def _passed(id: str, mean: float, texts: dict[str, str]) -> str:
         other.split("/")[2] for other, text in texts.items()
         if other.startswith(f"table1/{group}/") and other.endswith(f"/{average}") and other != id and low < float(text) < high
     ]  # fmt: skip
-    return (
-        f" In the order of averages it matters: {', '.join(between)} would change places with {model}."
-        if between
-        else ""
-    )
+    words = f" In the order of averages it matters: {', '.join(between)} would change places with {model}."
+    return words if between else ""
 
 
 @rule

@@ -46,10 +46,8 @@ def _contests(tables: Tables, rule: dict[str, Any]) -> Iterator[Contest]:
     """The contests of a rule of ``rankings.yaml``."""
     columns = rule.get("columns", ["7Avg"])
     for backbone, column in product(rule.get("backbones", BACKBONES), columns):
-        label, id_of = (
-            backbone if len(columns) == 1 else f"{backbone} {column}",
-            f"table1/{backbone}/{{}}/{column}".format,
-        )
+        label = backbone if len(columns) == 1 else f"{backbone} {column}"
+        id_of = f"table1/{backbone}/{{}}/{column}".format
         yield from ((label, [id_of(first)], [id_of(second)]) for first, second in rule.get("pairs", []))
         if "ours" in rule:
             everyone = _of_towers(tables.systems(backbone, rule["groups"], column), backbone, rule.get("towers"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jtcse.paper.audit.finding import Finding, Result, short
+from jtcse.paper.audit.finding import Finding, Result, rule, short
 from jtcse.paper.audit.judging import CONTRADICTION, JUDGES, NOTE, STATES, TENSION, Tables, Verdict
 from jtcse.paper.printed import claims
 
@@ -34,21 +34,16 @@ def _verdict(id: str, tables: Tables) -> Verdict:
     return Verdict(id, state, tuple(ids), numbers, sentence[0].upper() + sentence[1:] + ".")
 
 
-def ranking(frame: DataFrame) -> Result:
+@rule
+def ranking(frame: DataFrame) -> Iterator[Finding | None]:
     """Claims that the tables contradict, or carry in part only."""
-    result, words = Result(), claims()["text"]
-    for verdict in verdicts(frame):
-        result.examined += verdict.state != STATES[3]
-        if verdict.state in ("partly", "contradicted"):
-            strength = CONTRADICTION if verdict.state == "contradicted" else TENSION
-            place = verdict.ids[0].partition("/")[0] if verdict.ids else "prose"
-            result.findings.append(
-                Finding(
-                    "claim", strength, place, (verdict.claim, *verdict.ids), verdict.numbers,
-                    f"The text says: {words[verdict.claim]}. {verdict.sentence}",
-                )
-            )  # fmt: skip
-    return result
+    words, strengths = claims()["text"], {"contradicted": CONTRADICTION, "partly": TENSION}
+    for verdict in (one for one in verdicts(frame) if one.state != STATES[3]):
+        place = verdict.ids[0].partition("/")[0] if verdict.ids else "prose"
+        sentence = f"The text says: {words[verdict.claim]}. {verdict.sentence}"
+        yield None if verdict.state not in strengths else Finding(
+            "claim", strengths[verdict.state], place, (verdict.claim, *verdict.ids), verdict.numbers, sentence
+        )
 
 
 def marks(frame: DataFrame) -> Result:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from jtcse.core.config import load_settings, profiles
-from jtcse.core.errors import unknown
+from jtcse.core.errors import check_choice
 from jtcse.core.record import Metric, RunRecord
 from jtcse.paper import printed
 from jtcse.paper.ledger.all_records import CLAIM, AllRecords, all_records, departures, load_scale
 from jtcse.paper.ledger.entry import Entry
 from jtcse.paper.ledger.judging import STATES, Evidence, Printed
 
-__all__ = ["STATES", "AllRecords", "Entry", "all_records", "counts", "entries", "places", "reference"]
+__all__ = ["STATES", "AllRecords", "Entry", "all_records", "by_place", "counts", "entries", "places", "reference"]
 
 
 # -- the paper's side ------------------------------------------------------------------------------------------
@@ -97,9 +97,8 @@ def _printed_difference(id: str, kind: str, value: dict[str, float]) -> float | 
     if kind != "gain" and other is None:
         return None
     difference = value[id] if kind == "gain" else value[id] - value[other]
-    return (
-        None if math.isnan(difference) else round(difference, 6)
-    )  # printed decimals, without those of the subtraction
+    # printed decimals, without those of the subtraction
+    return None if math.isnan(difference) else round(difference, 6)
 
 
 # -- the join --------------------------------------------------------------------------------------------------
@@ -119,11 +118,10 @@ def entries(records: Iterable[RunRecord], place: str | None = None, profile: str
     Raises:
         UserError: no such place or profile.
     """
-    valid = [*printed.TITLES, CLAIM]
-    if place is not None and place not in valid:
-        raise unknown("table or figure of the paper", place, valid)
-    if profile is not None and profile not in profiles():
-        raise unknown("profile", profile, profiles())
+    if place is not None:
+        check_choice("table or figure of the paper", place, [*printed.TITLES, CLAIM])
+    if profile is not None:
+        check_choice("profile", profile, profiles())
     chosen = [record for record in records if profile in (None, record.profile)]
     chosen.sort(key=lambda record: (record.provenance.started, record.run))
     found = _by_name(chosen)
@@ -138,6 +136,14 @@ def counts(ledger: Sequence[Entry]) -> dict[str, int]:
     """How many entries are in each state, all states named."""
     found = Counter(entry.state for entry in ledger)
     return {state: found[state] for state in STATES}
+
+
+def by_place(ledger: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each table, figure, and of the claims."""
+    found: dict[str, list[Entry]] = {}
+    for entry in ledger:
+        found.setdefault(entry.place, []).append(entry)
+    return found
 
 
 def _by_name(records: Iterable[RunRecord]) -> Found:

@@ -52,25 +52,8 @@ class Entry:
         return self.printed.text
 
     @property
-    def value(self) -> float:
-        return self.printed.value
-
-    @property
-    def tolerance(self) -> float | None:
-        return self.printed.tolerance
-
-    @property
     def measured(self) -> float | None:
         return self.evidence.measured if self.evidence else None
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the 95 % interval of the measured value."""
-        return _end(self.evidence and self.evidence.value, "low")
-
-    @property
-    def high(self) -> float | None:
-        return _end(self.evidence and self.evidence.value, "high")
 
     @property
     def difference(self) -> float | None:
@@ -86,15 +69,6 @@ class Entry:
         return _end(self.evidence and self.evidence.difference, "high")
 
     @property
-    def n(self) -> int | None:
-        """What the measured value was taken on (pairs, sentences, steps)."""
-        evidence = self.evidence
-        if evidence is None:
-            return None
-        told = (evidence.value, *evidence.seeds, evidence.difference, *evidence.difference_seeds)
-        return next((metric.n for metric in told if metric is not None), None)
-
-    @property
     def seeds(self) -> int:
         """Training seeds behind the measured value; 0 where nothing was measured."""
         if self.evidence is None:
@@ -102,11 +76,6 @@ class Entry:
         effect = self.evidence.difference
         over = effect.n if effect and effect.unit == SPREAD else 1
         return max(over, len(self.evidence.seeds), len(self.evidence.difference_seeds))
-
-    @property
-    def band(self) -> tuple[float, float] | None:
-        """Where one more training seed is expected; None with fewer than two seeds."""
-        return seed_band([metric.value for metric in self.evidence.seeds]) if self.evidence else None
 
     @property
     def profile(self) -> str | None:
@@ -117,14 +86,20 @@ class Entry:
         return self.evidence.run if self.evidence else None
 
     def as_dict(self) -> dict[str, Any]:
-        """A row for JSON: nothing in it is NaN."""
+        """A row for JSON: nothing in it is NaN. ``n`` is what the measured value was taken on (pairs, sentences, steps), ``band``
+        where one more training seed is expected."""
+        printed, found = self.printed, self.evidence
+        told = (found.value, *found.seeds, found.difference, *found.difference_seeds) if found else ()
         row: dict[str, Any] = {"id": self.id, "place": self.place, "printed": self.text}
-        row |= {"value": None if math.isnan(self.value) else self.value, "status": self.printed.status}
-        row |= {"kind": self.printed.kind, "unit": self.printed.unit}
-        row |= {name: getattr(self, name) for name in ("tolerance", "measured", "low", "high", "state", "reason")}
-        row |= {"reference": self.printed.reference, "printed_difference": self.printed.difference}
-        row |= {name: getattr(self, name) for name in ("difference", "difference_low", "difference_high", "n", "seeds")}
-        return row | {"band": self.band, "profile": self.profile, "run": self.run}
+        row |= {"value": None if math.isnan(printed.value) else printed.value, "status": printed.status}
+        row |= {"kind": printed.kind, "unit": printed.unit, "tolerance": printed.tolerance, "measured": self.measured}
+        row |= {end: _end(found and found.value, end) for end in ("low", "high")}
+        row |= {"state": self.state, "reason": self.reason, "reference": printed.reference}
+        row |= {"printed_difference": printed.difference, "difference": self.difference}
+        row |= {"difference_low": self.difference_low, "difference_high": self.difference_high}
+        row |= {"n": next((metric.n for metric in told if metric is not None), None), "seeds": self.seeds}
+        band = seed_band([metric.value for metric in found.seeds]) if found else None
+        return row | {"band": band, "profile": self.profile, "run": self.run}
 
 
 def _end(metric: Metric | None, name: str) -> float | None:

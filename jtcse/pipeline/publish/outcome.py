@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,11 @@ from jtcse.core.errors import UserError
 from jtcse.core.files import checkout, new_folder, write_atomically
 from jtcse.core.record import read_record
 from jtcse.experiments import published_scores
-from jtcse.pipeline.plan import PAGES, plan_of
+from jtcse.pipeline.plan import OF_COMMANDS, PAGES, plan_of
 from jtcse.pipeline.publish import pages
 
 MIB = 2**20
 PAGES_LIMIT, SCORES_LIMIT = 15 * MIB, 10 * MIB
-BESIDE = ("race", "tuning")  # records of commands, which no notebook leaves
 
 
 @dataclass
@@ -104,36 +104,35 @@ def publish(profile: str, workdir: Path | None = None, partial: bool = False, ro
     """
     root, settings, outcome = (root or checkout()).resolve(), load_settings(profile), Outcome()
     source = Source(root, profile, Path(workdir or root / "build" / profile).resolve())
-    attempt = _attempts(outcome.said, partial)
     plan = plan_of(root, settings)
     kept = [name for name in settings.committed if name in plan]
     for name in kept or plan:
-        attempt(lambda name=name: outcome.pages.update({name: source.page(name)}))
+        with _attempt(outcome.said, partial):
+            outcome.pages[name] = source.page(name)
     if not outcome.pages:
         raise UserError(
             f"nothing in {source.workdir} is whole enough to publish; run it first: jtcse reproduce --profile {profile}"
         )
     _refuse_large(outcome.pages)
-    beside = [name for name in BESIDE if (source.workdir / "records" / f"{name}.json").is_file()]
+    beside = [name for name in OF_COMMANDS if (source.workdir / "records" / f"{name}.json").is_file()]
     for name in (*(plan if kept else outcome.pages), *beside):
-        attempt(lambda name=name: outcome.records.update({name: source.record(name)}))
-    attempt(lambda: _add_scores(outcome, source, settings, partial))
+        with _attempt(outcome.said, partial):
+            outcome.records[name] = source.record(name)
+    with _attempt(outcome.said, partial):
+        _add_scores(outcome, source, settings, partial)
     _write(outcome, root / "results" / profile)
     return outcome
 
 
-def _attempts(said: list[str], partial: bool) -> Callable[[Callable[[], None]], None]:
-    """Calls something; what is not whole is told in ``said`` if ``partial``, and else ends the publication."""
-
-    def attempt(action: Callable[[], None]) -> None:
-        try:
-            action()
-        except UserError as error:
-            if not partial:
-                raise UserError(f"{error}; --partial publishes the rest") from error
-            said.append(str(error))
-
-    return attempt
+@contextmanager
+def _attempt(said: list[str], partial: bool) -> Iterator[None]:
+    """What is not whole is told in ``said`` if ``partial``, and else ends the publication."""
+    try:
+        yield
+    except UserError as error:
+        if not partial:
+            raise UserError(f"{error}; --partial publishes the rest") from error
+        said.append(str(error))
 
 
 def _refuse_large(texts: Mapping[str, str]) -> None:
@@ -173,7 +172,7 @@ def _write(outcome: Outcome, folder: Path) -> None:
     """All of it; a kill in between leaves pages that the book refuses because their records are others."""
     _fill(folder / PAGES, {f"{name}.ipynb": text for name, text in outcome.pages.items()})
     _fill(folder / published_scores.FOLDER, outcome.scores)
-    gone = sorted(old for old in folder.glob("*.json") if old.stem not in (*outcome.records, *BESIDE))
+    gone = sorted(old for old in folder.glob("*.json") if old.stem not in (*outcome.records, *OF_COMMANDS))
     for old in gone:
         old.unlink()
     if gone:

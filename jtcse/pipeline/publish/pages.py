@@ -78,8 +78,19 @@ def read_page(root: Path, profile: str, name: str) -> dict[str, Any] | None:
             f"both from one run: jtcse publish --profile {profile}"
         )
     if source_hash(_notebook(root / "notebooks" / f"{name}.ipynb")) != bound.get("notebook"):
-        notebook["cells"].insert(1, _edited(profile, name))
+        words = (
+            "The notebook of this page was edited after the run whose outcome is shown here. "
+            f"`jtcse reproduce --profile {profile} --only {name}` runs it as it is now."
+        )
+        with_note(notebook, "edited-since", "Edited since", words)
     return notebook
+
+
+def with_note(page: dict[str, Any], id: str, title: str, words: str) -> dict[str, Any]:
+    """The page with a note under its first cell."""
+    source = f"```{{admonition}} {title}\n:class: note\n{words}\n```"
+    page["cells"].insert(1, {"cell_type": "markdown", "id": id, "metadata": {}, "source": source})
+    return page
 
 
 def refuse_machine(text: str, what: str, folders: Iterable[Path]) -> None:
@@ -104,14 +115,6 @@ def _notebook(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a whole notebook ({type(error).__name__}); make or publish it again") from error
     return content
-
-
-def _edited(profile: str, name: str) -> dict[str, Any]:
-    words = (
-        "```{admonition} Edited since\n:class: note\nThe notebook of this page was edited after the run whose outcome is "
-        f"shown here. `jtcse reproduce --profile {profile} --only {name}` runs it as it is now.\n```"
-    )
-    return {"cell_type": "markdown", "id": "edited-since", "metadata": {}, "source": words}
 
 
 # -- what is left out ------------------------------------------------------------------------------------------

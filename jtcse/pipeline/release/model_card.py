@@ -119,11 +119,8 @@ def _points(metric: Metric) -> str:
 def _differences(story: Story) -> list[tuple[str, str]]:
     """The paired differences of averages that the record has for this system: the other system, and words."""
     begin, metrics = f"difference/{story.system}-", story.scores.metrics if story.scores else []
-    return [
-        (one.name.removeprefix(begin), verdict(one.value, one.low, one.high))
-        for one in metrics
-        if one.name.startswith(begin)
-    ]
+    found = {one.name.removeprefix(begin): one for one in metrics if one.name.startswith(begin)}
+    return [(name, verdict(one.value, one.low, one.high)) for name, one in found.items()]
 
 
 def _length(words: str, stage: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jtcse.core.run import Run, Workspace
 
 Profile = Annotated[
-    str, typer.Option(help="Profile: embedded, mini, rung_narrow, rung_bert, paper_bert or paper_roberta.")
+    str, typer.Option(help="Profile: embedded, mini, checkpoints, rung_narrow, rung_bert, paper_bert or paper_roberta.")
 ]
 Turned = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to turn, such as stage2.steps=20.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jtcse.paper.ledger.entry import Entry
 
 AsJson = Annotated[bool, typer.Option("--json", help="Rows as JSON, for a program.")]
-COLUMNS = ("id", "printed", "measured", "difference", "printed difference", "state", "profile", "run")
+COLUMNS = ("id", "printed", "measured", "measured difference", "printed difference", "state", "profile", "run")
 
 
 def ledger(

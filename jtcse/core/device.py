@@ -116,7 +116,7 @@ def has_bf16() -> bool:
     """
     import torch
 
-    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else bool(cpu_flags() & set(FAST))
+    return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else bool(cpu_flags() & set(FAST))
 
 
 @functools.cache

@@ -64,7 +64,8 @@ class Provenance(Part):
     machine: str
     threads: int
     number_format: str | None = None
-    """Of training: fp32 or bf16. These three are None in records from before they were asked for."""
+    """Of training, as the run's settings have it, whether or not this notebook trains: fp32 or bf16. This and the next two are of
+    the process that wrote the record, and None in records from before they were asked for."""
     scored_in: str | None = None
     """Number format of scores."""
     instructions: str | None = None

@@ -77,7 +77,7 @@ def in_order(batch: Batch, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
 class Tower(nn.Module):
     """One stock tower; gives ``h``: (v, n, d), [CLS] of the last hidden state, and ``z``, what the head makes of it.
 
-    The head (``heads.py``) is trained with the tower and thrown away afterwards; without one ``z`` is ``h``.
+    The head (``objective.make_head``) is trained with the tower and thrown away afterwards; without one ``z`` is ``h``.
     """
 
     def __init__(self, model, head: nn.Module | None = None) -> None:

@@ -131,7 +131,7 @@ def distil(run: Run) -> History:
     settings, twin = run.settings.distillation, run.model("twin")
     source = run.model("start" if settings.start == "encoder" else settings.start)
     model, tokenizer = tower_to_train(source, settings, "distillation")
-    teacher = open_encoder(twin, max_length=settings.max_length, precision=run.settings.run.precision)
+    teacher = open_encoder(twin, max_length=settings.max_length)
     objective = Distillation(model, tokenizer, teacher, LineCorpus(run.text()), settings)
     encoder = tower_encoder(run, model, tokenizer)
     return _train(run, "distilled", "distillation", objective, encoder, made_of=[source, twin, run.text()])

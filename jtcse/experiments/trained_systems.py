@@ -23,7 +23,7 @@ from jtcse.encoders.encoder import Encoder
 from jtcse.experiments.stages import write_round_trips
 from jtcse.experiments.train_once import Spec, development, tower_to_train, train_once, training_key
 from jtcse.systems.settings import fragment, module_of, system_settings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.trainer import History
 
 TUNING_SEED = 0
@@ -50,7 +50,7 @@ class Story:
     """The other trainings that it is made from, and those that these are made from, each once: ``NAME/KEY``."""
 
 
-class Workshop(Trainer):
+class Workshop(Shop):
     """What a system's ``make`` is given.
 
     Args:

@@ -1,6 +1,6 @@
 """Build the book of a profile from its executed notebooks: ``python -m jtcse.pipeline.book --profile embedded``.
 
-``jtcse book`` builds it from published pages too (``published/``), where the profile was not run here.
+``jtcse book`` builds it from published pages too (``results/<profile>/pages/``), where the profile was not run here.
 """
 
 from __future__ import annotations

@@ -119,10 +119,11 @@ def with_needs(plan: Mapping[str, Notebook], names: list[str]) -> list[str]:
 
 
 def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides, and the run's number format among them where it is not the profile's own word.
+    """The overrides, and the run's number format among them.
 
-    So every job is told, on whatever machine and in whatever environment it starts; ``auto`` is decided here, the first time
-    that a workspace is asked for, and stands in ``build/<profile>/settings/precision.json``.
+    So every job is told, on whatever machine and in whatever environment it starts, since what is told stands above the
+    environment; ``auto`` is decided here, the first time that a workspace is asked for, and stands in
+    ``build/<profile>/settings/precision.json``.
 
     Raises:
         UserError: as ``load_settings`` and ``decided_once``.
@@ -131,10 +132,7 @@ def with_format(root: Path, profile: str, overrides: Mapping[str, Any]) -> dict[
     workspace = root / "build" / profile
     if asked == "auto":
         workspace.mkdir(parents=True, exist_ok=True)  # for the decision
-    found = decided_once(asked, workspace)
-    if found == load_settings(profile, overrides, as_filed=True).run.precision:
-        return dict(overrides)
-    return {**overrides, "run.precision": found}
+    return {**overrides, "run.precision": decided_once(asked, workspace)}
 
 
 def kept_records(root: Path, profile: str, code: Collection[str]) -> list[str]:

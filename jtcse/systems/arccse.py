@@ -21,7 +21,7 @@ from jtcse.core.config import Rate
 from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import cosine, lift
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 from jtcse.training.masked_words import mask_token
 from jtcse.training.objective import TowerObjective, draws
 

@@ -13,7 +13,7 @@ from jtcse.core.config import Rate
 from jtcse.core.errors import UserError
 from jtcse.encoders.encoder import Encoder, SumEncoder, TowerEncoder
 from jtcse.systems.settings import SystemSettings, fragment
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 
 class Settings(SystemSettings):
@@ -22,7 +22,7 @@ class Settings(SystemSettings):
     weights: list[Rate] = Field(min_length=2, description="one a tower, in the order of needs")
 
 
-def make(shop: Trainer) -> SumEncoder:
+def make(shop: Shop) -> SumEncoder:
     """Sum the towers of the systems that the fragment needs; nothing is trained."""
     found = {name: shop.trained(name) for name in fragment(shop.name).needs}
     return combined(found, shop.settings.weights, shop.name)

@@ -20,7 +20,7 @@ from jtcse.encoders.loading import usable_positions
 from jtcse.encoders.pooling import pool
 from jtcse.method.losses import info_nce_2n
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 from jtcse.training.objective import TowerObjective, draws
 
 

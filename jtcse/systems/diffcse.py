@@ -18,7 +18,7 @@ from jtcse.encoders.batches import Batch, Tower
 from jtcse.encoders.loading import load_masked_model
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.systems.shop import Shop, one_tower
 from jtcse.training.masked_words import (
     MaskedWords,
     Masker,
@@ -154,12 +154,12 @@ class DiffCSE(TowerObjective):
         }
 
 
-def _discriminator(shop: Trainer, model, tokenizer) -> dict:
+def _discriminator(shop: Shop, model, tokenizer) -> dict:
     generator = _own(shop, model, tokenizer) if shop.settings.generator == OWN else _public(shop, tokenizer)
     return {"generator": generator, "seed": shop.stream("discriminator")}
 
 
-def _public(shop: Trainer, tokenizer):
+def _public(shop: Shop, tokenizer):
     """The generator that the settings name."""
     name = shop.settings.generator
     model, words = load_masked_model(name)
@@ -171,7 +171,7 @@ def _public(shop: Trainer, tokenizer):
     return model
 
 
-def _own(shop: Trainer, model, tokenizer):
+def _own(shop: Shop, model, tokenizer):
     """A generator made of the starting encoder, fitted on the corpus at the rate at which words will be hidden from it."""
     s = shop.settings
     generator = fresh_masked_model(model, shop.stream("generator"))

@@ -17,7 +17,7 @@ from jtcse.encoders.encoder import Encoder, TowerEncoder, all_towers
 from jtcse.method.distillation import Distillation
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings, fragment
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 
 class Settings(SystemSettings):
@@ -45,7 +45,7 @@ class ContrastiveDistillation(Distillation):
 OBJECTIVES = {"mse": Distillation, "infonce": ContrastiveDistillation}
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """Train the teacher if that was not done yet, then the student."""
     (name,) = fragment(shop.name).needs
     teacher = shop.trained(name)

@@ -16,8 +16,8 @@ from jtcse.core.errors import UserError
 from jtcse.data.views import View, make_view
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder
 from jtcse.systems.settings import SystemSettings, system_settings
+from jtcse.systems.shop import Shop
 from jtcse.systems.simcse import SimCSE
-from jtcse.systems.trainer import Trainer
 from jtcse.training.objective import draws
 
 
@@ -51,14 +51,14 @@ class ChangedText(Sequence[str]):
         return item[1] if isinstance(item, tuple) else self.view(item, draws(self.seed, row))
 
 
-def make(shop: Trainer) -> SumEncoder:
+def make(shop: Shop) -> SumEncoder:
     """Train the six towers, one after the other, and sum them."""
     if shop.settings.augmentation == "pair":
         return SumEncoder(sub_encoders(shop))
     return SumEncoder([_on_changed_text(shop, view, changes) for view, changes in _trainings(shop).items()])
 
 
-def sub_encoders(shop: Trainer) -> list[TowerEncoder]:
+def sub_encoders(shop: Shop) -> list[TowerEncoder]:
     """Towers trained by SimCSE without a head, sentence and view as positives.
 
     Raises:
@@ -67,7 +67,7 @@ def sub_encoders(shop: Trainer) -> list[TowerEncoder]:
     return [shop.trained("simcse", view=view, **changes) for view, changes in _trainings(shop).items()]
 
 
-def _trainings(shop: Trainer) -> dict[str, dict[str, Any]]:
+def _trainings(shop: Shop) -> dict[str, dict[str, Any]]:
     """View to the settings of SimCSE that its tower differs in."""
     own = shop.settings
     if len(set(own.views)) < len(own.views):
@@ -84,7 +84,7 @@ def _trainings(shop: Trainer) -> dict[str, dict[str, Any]]:
     return {view: {"learning_rate": rate, **same} for view, rate in zip(own.views, rates, strict=True)}
 
 
-def _on_changed_text(shop: Trainer, view: str, changes: dict[str, Any]) -> TowerEncoder:
+def _on_changed_text(shop: Shop, view: str, changes: dict[str, Any]) -> TowerEncoder:
     name, _, language = view.partition(":")
     corpus = shop.round_trips(language) if name == "round_trip" else shop.corpus
     settings = system_settings("simcse", shop.run.settings, shop.run.profile, changes)

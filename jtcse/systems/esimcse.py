@@ -21,7 +21,7 @@ from jtcse.encoders.batches import Batch, Tower
 from jtcse.encoders.loading import usable_positions
 from jtcse.method.losses import cosine_matrix
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 from jtcse.training.objective import Queue, TowerObjective, draws
 
 MOST = 10

@@ -20,7 +20,7 @@ from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch
 from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.objective import SentenceObjective, seeded
 
 SYSTEM = "flow"
@@ -139,7 +139,7 @@ class BERTFlow(SentenceObjective):
         return {"likelihood": -(log_normal + volume).mean() / (width * math.log(2))}
 
 
-def make(shop: Trainer) -> MappedEncoder:
+def make(shop: Shop) -> MappedEncoder:
     """Train the flow; the encoder stays as it was."""
     s = shop.settings
     plain = shop.encoder(*shop.tower())

@@ -18,7 +18,7 @@ from jtcse.encoders.batches import Batch, Tower
 from jtcse.encoders.loading import load_masked_model
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.systems.shop import Shop, one_tower
 from jtcse.training.masked_words import (
     Masker,
     by_group,
@@ -119,11 +119,11 @@ class InfoCSE(TowerObjective):
         }
 
 
-def _auxiliary(shop: Trainer, model, tokenizer) -> dict:
+def _auxiliary(shop: Shop, model, tokenizer) -> dict:
     return {"words": word_head(_masked_model(shop, model)), "seed": shop.stream("extra")}
 
 
-def _masked_model(shop: Trainer, model):
+def _masked_model(shop: Shop, model):
     if shop.settings.words == "fresh":
         return fresh_masked_model(model, shop.stream("words"))
     if shop.settings.start is None:

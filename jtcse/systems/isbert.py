@@ -24,7 +24,7 @@ from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, save_tower
 from jtcse.method.losses import lift
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.objective import SentenceObjective, seeded
 
 KERNELS = (1, 3, 5)
@@ -145,7 +145,7 @@ class ConvolvedEncoder(TowerEncoder):
             describe(fresh, towers=[TOWER], weights=[1.0], **self.described(), system="isbert")
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """Train IS-BERT; the convolutions are kept."""
     model, tokenizer = shop.tower()
     place = next(model.parameters()).device

@@ -12,7 +12,7 @@ from jtcse.encoders.batches import check_same_words
 from jtcse.encoders.encoder import SumEncoder, TowerEncoder
 from jtcse.method.joint_training import JTCSE
 from jtcse.systems.edfse import SubEncoders, sub_encoders
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 
 class Settings(SubEncoders, Stage2Settings):
@@ -21,7 +21,7 @@ class Settings(SubEncoders, Stage2Settings):
     views: list[str] = Field(min_length=2, max_length=2, description="of the two towers in stage 1")
 
 
-def make(shop: Trainer) -> SumEncoder:
+def make(shop: Shop) -> SumEncoder:
     """Train both towers apart and then together; what is kept is their sum."""
     apart = sub_encoders(shop)
     check_same_words(*(tower.tokenizer for tower in apart))
@@ -30,7 +30,7 @@ def make(shop: Trainer) -> SumEncoder:
     return shop.train(objective, SumEncoder([shop.encoder(model, tokenizer) for model in (first, second)]))
 
 
-def _to_go_on(shop: Trainer, tower: TowerEncoder):
+def _to_go_on(shop: Shop, tower: TowerEncoder):
     """A trained tower with the dropout of stage 2."""
     model, _ = shop.tower()
     model.load_state_dict(tower.model.state_dict())

@@ -20,7 +20,7 @@ from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower, headed
 from jtcse.method.losses import info_nce, lift
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.systems.shop import Shop, one_tower
 from jtcse.training.objective import TowerObjective, draws, off_diagonal
 
 
@@ -159,7 +159,7 @@ class PCL(TowerObjective):
         return parts
 
 
-def _peer(shop: Trainer, model, tokenizer) -> dict:
+def _peer(shop: Shop, model, tokenizer) -> dict:
     return {"peer": shop.tower()[0] if shop.settings.peer else None}
 
 

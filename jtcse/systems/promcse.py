@@ -24,7 +24,7 @@ from jtcse.encoders.encoder import DESCRIPTION, Encoder, TowerEncoder, describe
 from jtcse.encoders.loading import check_weights, load_tower, load_weights, save_tower, usable_positions
 from jtcse.systems import simcse
 from jtcse.systems.settings import Backbone, published_values
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 PREFIX = "prefix.safetensors"
 RELEASED = "prefix_encoder.embedding.weight"
@@ -120,7 +120,7 @@ class PrefixEncoder(TowerEncoder):
             describe(fresh, system="promcse", **shape, positions=positions)
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """Train the prefix and the head; the head is thrown away.
 
     Raises:

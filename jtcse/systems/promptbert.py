@@ -15,7 +15,7 @@ from jtcse.encoders.loading import usable_positions
 from jtcse.encoders.prompts import Template, open_kept
 from jtcse.method.losses import info_nce
 from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 
 
 class Settings(PromptSettings):

@@ -18,7 +18,7 @@ from jtcse.encoders.batches import Batch, batch_of, headed, in_order
 from jtcse.encoders.loading import load_tower, usable_positions
 from jtcse.encoders.prompts import KEPT, Template, TemplateEncoder, ended, make_template, state_at
 from jtcse.systems.settings import Backbone, SystemSettings, published_values
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.objective import TowerObjective
 
 
@@ -119,7 +119,7 @@ class PromptObjective(TowerObjective):
         return batch_of(ids, self.tokenizer.pad_token_id, self.settings.length_groups, texts)
 
 
-def kept_encoder(shop: Trainer, model, tokenizer) -> TemplateEncoder:
+def kept_encoder(shop: Shop, model, tokenizer) -> TemplateEncoder:
     """The tower with the settings' template."""
     read = {name: getattr(shop.settings, name) for name in KEPT}
     return TemplateEncoder(model, tokenizer, shop.name, **read)

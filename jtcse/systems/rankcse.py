@@ -20,7 +20,7 @@ from jtcse.encoders.encoder import Encoder, all_towers
 from jtcse.method.distillation import Taught
 from jtcse.method.losses import cosine_matrix, info_nce
 from jtcse.systems.settings import SystemSettings, fragment
-from jtcse.systems.trainer import Trainer, one_tower
+from jtcse.systems.shop import Shop, one_tower
 from jtcse.training.objective import TowerObjective, off_diagonal
 
 
@@ -115,7 +115,7 @@ class RankCSE(TowerObjective):
         return cosines / self.settings.teacher_temperature
 
 
-def teacher(shop: Trainer, name: str) -> Encoder:
+def teacher(shop: Shop, name: str) -> Encoder:
     """A teacher by its name: a system that the fragment needs, trained here, or a hub name or folder.
 
     It reads as many tokens of a sentence as the student.
@@ -125,7 +125,7 @@ def teacher(shop: Trainer, name: str) -> Encoder:
     """
     from jtcse.systems.opening import open_model
 
-    found = shop.trained(name) if name in fragment(shop.name).needs else open_model(name, precision=shop.precision)
+    found = shop.trained(name) if name in fragment(shop.name).needs else open_model(name)
     for tower in all_towers(found):
         check_vocabulary(tower, name)
         if hasattr(tower, "max_length"):
@@ -146,7 +146,7 @@ def check_vocabulary(tower: Encoder, name: str) -> None:
         )
 
 
-def _teachers(shop: Trainer, model, tokenizer) -> dict:
+def _teachers(shop: Shop, model, tokenizer) -> dict:
     settings = shop.settings
     return {"teachers": [teacher(shop, name) for name in settings.teachers] if settings.ranking_weight else []}
 

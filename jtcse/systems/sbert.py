@@ -20,7 +20,7 @@ from jtcse.encoders.batches import Batch, make_batch
 from jtcse.encoders.encoder import Encoder
 from jtcse.encoders.pooling import pool
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.objective import SentenceObjective, seeded
 
 
@@ -88,7 +88,7 @@ class SBERT(SentenceObjective):
         return {"labels": F.cross_entropy(outputs["logits"][0], outputs["labels"][0])}
 
 
-def pairs_of(shop: Trainer) -> list[LabelledPair]:
+def pairs_of(shop: Shop) -> list[LabelledPair]:
     """The labelled pairs of the settings; of the generated world as many as the corpus has sentences.
 
     Raises:
@@ -99,7 +99,7 @@ def pairs_of(shop: Trainer) -> list[LabelledPair]:
     return nli() if shop.settings.labels == "nli" else sick()
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """Train SBERT; the classifier is thrown away."""
     model, tokenizer = shop.tower()
     objective = SBERT(model, tokenizer, pairs_of(shop), shop.settings, shop.stream("classifier"))

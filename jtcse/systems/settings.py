@@ -44,7 +44,7 @@ class SystemSettings(Training):
 
     learning_rate: LearningRate
     temperature: Rate
-    head: Literal["none", "mlp", "bn"] = Field(description="projection head of training (heads.py)")
+    head: Literal["none", "mlp", "bn"] = Field(description="projection head of training (training/objective.py)")
     pooling: Pooling = Field(description="of the vector that is kept")
     start: str | None = Field(description="hub name or folder that training starts from; null: the profile's encoder")
 

@@ -20,7 +20,7 @@ from jtcse.encoders.batches import Tower
 from jtcse.encoders.encoder import Encoder
 from jtcse.method.losses import info_nce, info_nce_2n
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 from jtcse.training.objective import SentenceObjective, draws
 
 
@@ -39,7 +39,7 @@ class SimCSE(SentenceObjective):
         model, tokenizer: a stock tower.
         corpus: sentences, or pairs of sentence and round-trip translation.
         view: makes the second view where the corpus has none; by default dropout alone makes the difference.
-        head: projection head (``heads.py``); None for stage 1 of the paper.
+        head: projection head (``objective.make_head``); None for stage 1 of the paper.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SimCSE(SentenceObjective):
         return {"infonce": loss}
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """Train SimCSE; the head is thrown away."""
     settings = shop.settings
     name, _, language = settings.view.partition(":")

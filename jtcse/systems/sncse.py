@@ -14,7 +14,7 @@ from jtcse.encoders.prompts import open_kept
 from jtcse.method.losses import cosine, info_nce
 from jtcse.systems import negation
 from jtcse.systems.prompted import Prompted, PromptObjective, PromptSettings, kept_encoder, open_published, templates_of
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 
 Margin = Annotated[float, Field(ge=0, le=2)]
 

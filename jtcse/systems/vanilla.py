@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from jtcse.encoders.encoder import Encoder
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 
 class Settings(SystemSettings):
     """None of its own: ``pooling`` alone has an effect."""
 
 
-def make(shop: Trainer) -> Encoder:
+def make(shop: Shop) -> Encoder:
     """The starting encoder under the settings' pooling."""
     return shop.encoder(*shop.tower())

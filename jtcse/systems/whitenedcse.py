@@ -15,7 +15,7 @@ from jtcse.core.errors import UserError
 from jtcse.encoders.batches import Batch, Tower
 from jtcse.method.losses import info_nce
 from jtcse.systems.settings import SystemSettings
-from jtcse.systems.trainer import one_tower
+from jtcse.systems.shop import one_tower
 from jtcse.training.objective import TowerObjective
 
 

@@ -17,7 +17,7 @@ from jtcse.encoders.encoder import TowerEncoder
 from jtcse.encoders.loading import load_tower
 from jtcse.encoders.postprocessing import MappedEncoder, moments, open_mapped
 from jtcse.systems.settings import Backbone, SystemSettings, published_values
-from jtcse.systems.trainer import Trainer
+from jtcse.systems.shop import Shop
 
 SYSTEM = "whitening"
 
@@ -99,7 +99,7 @@ def text_of(name: str) -> Sequence[str]:
     return list(clean(read_source(name), []))
 
 
-def make(shop: Trainer) -> MappedEncoder:
+def make(shop: Shop) -> MappedEncoder:
     """Fit mean and covariance; nothing is trained by gradient."""
     settings = shop.settings
     sentences = shop.corpus if settings.text == "corpus" else text_of(settings.text)

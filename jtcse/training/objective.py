@@ -1,6 +1,6 @@
 """What objectives on sentences share: how a batch of views comes about.
 
-An objective plugs into ``training.train``: a ``module`` that turns a batch into named tensors, ``batch`` that makes the views of
+An objective plugs into ``trainer.train``: a ``module`` that turns a batch into named tensors, ``batch`` that makes the views of
 some sentences, and ``parts``, the named parts of the loss. Everything that is random about a sentence's views comes from
 (seed, row) alone, so that a run can be resumed and shared between processes.
 """

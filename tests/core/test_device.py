@@ -57,7 +57,7 @@ def test_flags_decide_and_no_stopwatch(monkeypatch: pytest.MonkeyPatch, flags: t
 def test_a_gpu_speaks_for_itself(monkeypatch: pytest.MonkeyPatch, word: bool, meant: str) -> None:
     machine(monkeypatch, "amx_bf16")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: word)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: word and not including_emulation)
     assert decided("auto") == meant
 
 

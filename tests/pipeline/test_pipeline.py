@@ -301,7 +301,7 @@ def test_every_job_is_told_the_number_format_that_the_first_call_decided(tmp_pat
     for name in plan.read_plan(tmp_path):
         given = yaml.safe_load((tmp_path / "build/mini/settings" / f"{name}.yaml").read_text(encoding="utf8"))
         assert given["run"] == {"precision": "bf16"}, name
-    assert plan.with_format(tmp_path, "embedded", {}) == {}, "a profile that pins it leaves nothing to tell"
+    assert plan.with_format(tmp_path, "embedded", {}) == {"run.precision": "fp32"}, "jobs are told what a profile pins"
     monkeypatch.setenv("JTCSE_PRECISION", "bf16")
     assert plan.with_format(tmp_path, "embedded", {}) == {"run.precision": "bf16"}
     assert plan.with_format(tmp_path, "embedded", {"run.precision": "fp32"}) == {"run.precision": "fp32"}

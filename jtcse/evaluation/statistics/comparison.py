@@ -111,7 +111,7 @@ def compare_all(
         ``p_bootstrap``, ``p_holm`` (the former corrected over the tasks) and ``p_williams``. The average is not one of
         the family of tasks and has no Williams' test: NaN.
     Raises:
-        UserError: systems that were scored on different tasks or pairs, or as for ``statistics.spearman``.
+        UserError: systems that were scored on different tasks or pairs, or as for ``spearman.spearman``.
     """
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 An operation is a multiplication or an addition of a matrix product, two a MAC (``evaluation/cost.py``), forward and backward. Not
 counted: padding, sums, norms, embeddings, the losses, statistics and pages; they make the achieved share of a rate
-(``budget.share``) smaller.
+(``forecast.share``) smaller.
 """
 
 from __future__ import annotations

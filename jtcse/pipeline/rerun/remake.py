@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from jtcse.core.device import forced
 from jtcse.core.errors import UserError
 from jtcse.core.record import RunRecord, read_record
 from jtcse.core.run import MADE_BY
@@ -59,7 +58,7 @@ def state(records: Iterable[RunRecord], files: Iterable[Path] = ()) -> str:
     from jtcse.core.store import key_of
     from jtcse.training import TRAINING_VERSION
 
-    settings = [[record.run, record.settings, record.provenance.threads, forced()] for record in records]
+    settings = [[record.run, record.settings, record.provenance.threads, record.provenance.number_format] for record in records]
     return key_of(version=TRAINING_VERSION, settings=settings, files=sorted(files))[:12]
 
 
@@ -110,7 +109,7 @@ def _start(records: Records, record: RunRecord, folder: Path) -> Workspace:
 
 
 def _models(records: Records, record: RunRecord, cell: Cell, workspace: Workspace) -> None:
-    """The models of the run that a cell starts from or is; towers of a seed are made by ``variants.scores``."""
+    """The models of the run that a cell starts from or is; towers of a seed are made by ``cells.scores``."""
     from jtcse.experiments import stages
 
     makers = {

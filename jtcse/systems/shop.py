@@ -13,7 +13,7 @@ from jtcse.systems.settings import system_settings
 from jtcse.training.objective import TowerObjective, make_head
 
 
-class Trainer:
+class Shop:
     """One training of one system with one seed; ``experiments.trained_systems.Workshop`` knows where all of it is kept."""
 
     def __init__(self, run: Run, name: str, seed: int, changes: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ def one_tower(
     objective: type[TowerObjective],
     more: Callable[..., dict[str, Any]] = lambda shop, model, tokenizer: {},
     kept: Callable[..., Encoder] = lambda shop, model, tokenizer: shop.encoder(model, tokenizer),
-) -> Callable[[Trainer], Encoder]:
+) -> Callable[[Shop], Encoder]:
     """The ``make`` of a system that trains one tower; its head, and all else that the objective adds, is thrown away.
 
     Args:
@@ -72,7 +72,7 @@ def one_tower(
         kept: the same -> the encoder that is kept.
     """
 
-    def make(shop: Trainer) -> Encoder:
+    def make(shop: Shop) -> Encoder:
         model, tokenizer = shop.tower()
         added = more(shop, model, tokenizer)
         trained = objective(model, tokenizer, shop.corpus, shop.settings, shop.head(model), **added)

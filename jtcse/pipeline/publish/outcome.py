@@ -148,7 +148,7 @@ def _add_scores(outcome: Outcome, source: Source, settings: Settings, partial: b
     from jtcse.core.run import Run, Workspace
 
     run = Run("publish", source.profile, settings, Workspace(source.workdir))
-    files, missing = published_scores.gathered(run, outcome.pages)
+    files, missing = published_scores.gathered(run, outcome.records)
     if missing:
         (id, seed), others = missing[0], len(missing) - 1
         named = f"{id}{'' if seed is None else f', seed {seed}'}{f', nor of {others} others' if others else ''}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 
 class UserError(Exception):
@@ -12,6 +13,16 @@ class UserError(Exception):
 
 class NoRoom(UserError):
     """A full disk: whatever is done next meets it as well."""
+
+
+def status_of(work: Callable[[], object]) -> int:
+    """Do the work of a process: 0, or 2 after a user's error, which is one sentence on standard error."""
+    try:
+        work()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def check_choice(kind: str, name: str, valid: Iterable[str]) -> None:

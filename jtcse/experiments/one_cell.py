@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jtcse.core.config import Settings, checked
-from jtcse.core.errors import UserError
+from jtcse.core.errors import UserError, status_of
 from jtcse.core.run import Run, Workspace
 
 RACE = "race/"
@@ -62,12 +62,7 @@ def main() -> int:
     asked = json.loads(Path(file).read_text(encoding="utf8"))
     os.chdir(asked["folder"])
     run = Run(asked["name"], asked["profile"], checked(Settings, asked["settings"]), Workspace(asked["workdir"]))
-    try:
-        do(run, id, int(seed))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return status_of(lambda: do(run, id, int(seed)))
 
 
 if __name__ == "__main__":

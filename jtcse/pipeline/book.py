@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from jtcse.core.config import UNTRAINED, load_settings
-from jtcse.core.errors import UserError
+from jtcse.core.errors import UserError, status_of
 from jtcse.core.files import ANSI, checkout, new_folder, write_atomically
 from jtcse.core.record import read_record
 from jtcse.core.run import commit_of
@@ -229,12 +229,8 @@ def main(words: list[str] | None = None) -> int:
     """The command line of this module, for the pipeline."""
     parser = argparse.ArgumentParser(prog="python -m jtcse.pipeline.book", description=__doc__)
     parser.add_argument("--profile", default="embedded", help="whose executed notebooks to use")
-    try:
-        print(build_book(parser.parse_args(words).profile))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    profile = parser.parse_args(words).profile
+    return status_of(lambda: print(build_book(profile)))
 
 
 if __name__ == "__main__":

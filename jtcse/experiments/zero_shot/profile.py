@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from jtcse.core.errors import UserError, check_choice
+from jtcse.core.errors import UserError, check_choice, status_of
 from jtcse.core.run import Run, Workspace
 from jtcse.evaluation.mteb.running import MISSING, Outcome
 from jtcse.experiments.zero_shot import parts
@@ -73,16 +73,15 @@ def main(words: Sequence[str] | None = None) -> int:
     from jtcse.core.config import load_settings, parse_assignments
 
     profile, workdir, label, tasks, marker, *turned = sys.argv[1:] if words is None else words
-    try:
+
+    def part() -> None:
         settings = load_settings(profile, parse_assignments(turned))
         known = {one.label: one for one in subjects(settings)}
         check_choice("encoder of the profile", label, known)
         run = Run("zero_shot", profile, settings, Workspace(Path(workdir)))
         parts.write(Path(marker), score_subject(run, known[label], [tasks], Console(stderr=True)))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of(part)
 
 
 if __name__ == "__main__":
